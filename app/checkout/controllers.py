@@ -1,0 +1,217 @@
+"""From the checkout form to the PG's door."""
+
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from litestar import Controller, Request, Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromQuery
+from litestar.response import Redirect
+
+from app.checkout.form import CheckoutForm, parse_quantity
+from app.checkout.order_page import OrderPage, OrderView
+from app.language import Translator, translator
+from app.money import Money
+from app.orders.placing import Wanted, form_token, place_order
+from app.orders.stock import SoldOut
+from app.orders.tables import Order
+from app.orders.totals import limit_of, totals_of
+from app.pages import language_of, page
+from app.payments.accounts import Gateways, Offer, list_offers
+from app.payments.closing import close_order
+from app.payments.handoff import hand_over
+from app.payments.starting import NotPayable, start_payment
+from app.payments.states import PaymentStatus
+from app.payments.tables import Payment
+from app.shops.tables import Product, Shop
+from app.shops.tenancy import NotFound, find_product
+from app.shops.views import view_of
+
+
+@dataclass(frozen=True, slots=True)
+class TotalsView:
+    product_name: str
+    price: Money
+    quantity_text: str
+    total: Money | None
+    message: str | None
+    pay_label: str
+
+
+@dataclass(frozen=True, slots=True)
+class WayView:
+    value: str
+    label: str
+    provider_label: str
+    icon: str
+    hint: str | None
+
+
+class CheckoutController(Controller):
+    path = "/{domain:str}/checkout"
+
+    @get("/", name="checkout")
+    async def form(
+        self,
+        request: Request,
+        shop: NamedDependency[Shop],
+        product: FromQuery[str] = "",
+        quantity: FromQuery[str] = "1",
+        checkout_token: FromQuery[str] = "",
+    ) -> Response:
+        found = await find_product(shop, product)
+        form = CheckoutForm.fresh(product, quantity, checkout_token)
+        return _form_page(request, shop, found, await list_offers(shop), form)
+
+    @get("/totals", name="totals")
+    async def totals(
+        self,
+        request: Request,
+        shop: NamedDependency[Shop],
+        product: FromQuery[str] = "",
+        quantity: FromQuery[str] = "",
+        pay: FromQuery[str] = "",
+    ) -> Response:
+        found = await find_product(shop, product)
+        offers = await list_offers(shop)
+        lang = language_of(request, shop)
+        view, ways = _totals(found, quantity.strip(), offers, lang)
+        # A price under a PG's least amount lets the ways come and go with the quantity.
+        changed = len(ways) != len(offers) or not all(offer.takes(found.unit_price) for offer in offers)
+        return page(
+            request,
+            "_totals.html",
+            shop,
+            totals=view,
+            oob=True,
+            ways_changed=changed,
+            ways=ways,
+            chosen=pay,
+            no_ways_sentence=_no_ways(offers, found, lang),
+        )
+
+    @post("/", name="submit_checkout")
+    async def submit(
+        self, request: Request, shop: NamedDependency[Shop], gateways: NamedDependency[Gateways]
+    ) -> Response:
+        form = CheckoutForm.of(await request.form())
+        product = await find_product(shop, form.product)
+        offers = await list_offers(shop)
+        quantity, offer = form.check(product, offers, translator(language_of(request, shop)))
+        if form.errors or offer is None:
+            return _form_page(request, shop, product, offers, form)
+        wanted = Wanted(product, quantity, form.email, form.checkout_token)
+        try:
+            order = await place_order(shop, wanted, close_order)
+            payment = await start_payment(order.id, offer)
+        except SoldOut as error:
+            product.stock = error.left
+            form.check(product, offers, translator(language_of(request, shop)))
+            return _form_page(request, shop, product, offers, form)
+        except NotPayable:
+            return _to_order(request, shop, order)
+        return Redirect(_url(request, "pay", shop) + f"?payment={payment.token}", status_code=303)
+
+    @get("/pay", name="pay")
+    async def pay(
+        self,
+        request: Request,
+        shop: NamedDependency[Shop],
+        gateways: NamedDependency[Gateways],
+        payment: FromQuery[str] = "",
+    ) -> Response:
+        found = await Payment.objects(Payment.order).where(Payment.token == payment).first()
+        if found is None or found.order.shop != shop.id:
+            raise NotFound
+        order, found.order = found.order, found.order.id
+        if found.status != PaymentStatus.CREATED:
+            return _to_order(request, shop, order)
+        view = await OrderPage(order, [found]).view()
+        return_url = gateways.settings.base_url + _url(request, "callback", shop) + f"?payment={found.token}"
+        handover = await hand_over(gateways, found, view.name, order.customer_email, return_url)
+        _ = translator(language_of(request, shop))
+        return page(
+            request,
+            "pay.html",
+            shop,
+            # A PG may open its window as a popup, which reports to this page.
+            headers={"Cross-Origin-Opener-Policy": "same-origin-allow-popups"},
+            csp=handover.csp,
+            order=view,
+            provider_label=_(handover.label),
+            way_label=_(handover.way_label),
+            handoff_json=handover.handoff_json,
+            handoff_template=handover.template,
+            sdk_url=handover.sdk_url,
+            payment_token=found.token,
+            edit_url=_edit_url(request, shop, order, view),
+            order_url=_url(request, "order", shop, token=order.token),
+        )
+
+
+def _url(request: Request, name: str, shop: Shop, **params: str) -> str:
+    return request.app.route_reverse(name, domain=shop.domain, **params)
+
+
+def _edit_url(request: Request, shop: Shop, order: Order, view: OrderView) -> str:
+    """Back to the form that made the order: sent again with other content, it replaces the order."""
+    item = view.items[0]
+    query = {"product": item.product_id, "quantity": item.quantity, "checkout_token": form_token(order)}
+    return f"{_url(request, 'checkout', shop)}?{urlencode(query)}"
+
+
+def _to_order(request: Request, shop: Shop, order: Order) -> Redirect:
+    return Redirect(_url(request, "order", shop, token=order.token), status_code=303)
+
+
+def _form_page(request: Request, shop: Shop, product: Product, offers: list[Offer], form: CheckoutForm) -> Response:
+    lang = language_of(request, shop)
+    totals, ways = _totals(product, form.quantity, offers, lang)
+    return page(
+        request,
+        "checkout.html",
+        shop,
+        422 if form.errors else 200,
+        product=view_of(product, request.app.route_reverse, shop.domain),
+        form=form,
+        quantity_max=limit_of(product) if product.most is not None else None,
+        sold_out=product.is_sold_out,
+        totals=totals,
+        ways=ways,
+        no_ways_sentence=_no_ways(offers, product, lang),
+    )
+
+
+def _totals(product: Product, text: str, offers: list[Offer], lang: str) -> tuple[TotalsView, list[WayView]]:
+    """The slip for a quantity as it was typed, and the ways that take its total."""
+    _ = translator(lang)
+    try:
+        quantity = parse_quantity(text, product, _)
+    except ValueError as error:
+        view = TotalsView(product.name, product.unit_price, "–", None, str(error), _("결제하기"))
+        return view, [_way(offer, _) for offer in offers]
+    total = totals_of(product, quantity).total
+    ways = [_way(offer, _) for offer in offers if offer.takes(total)]
+    view = TotalsView(
+        product_name=product.name,
+        price=product.unit_price,
+        quantity_text=_("%(count)s개", count=f"{quantity:,}"),
+        total=total,
+        message=None,
+        pay_label=_("%(amount)s 결제하기", amount=total.text(lang)),
+    )
+    return view, ways
+
+
+def _way(offer: Offer, _: Translator) -> WayView:
+    return WayView(offer.value, _(offer.way.label), _(offer.provider_label), offer.way.icon, None)
+
+
+def _no_ways(offers: list[Offer], product: Product, lang: str) -> str:
+    """Why no way to pay is offered."""
+    _ = translator(lang)
+    least = [offer.way.minimum[product.currency] for offer in offers if product.currency in offer.way.minimum]
+    if not least:
+        return _("이 가게는 아직 결제를 받지 않습니다.")
+    minimum = Money(min(least), product.currency)
+    return _("%(amount)s부터 결제할 수 있습니다. 수량을 늘려 주세요.", amount=minimum.text(lang))

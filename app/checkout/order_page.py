@@ -1,0 +1,224 @@
+"""What shoppers see of an order: its rows, read once, as the values that the pages show."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from app.language import N_, Translator
+from app.money import Money
+from app.orders.states import PAYABLE, OrderStatus
+from app.orders.tables import Order, OrderItem
+from app.payments.reasons import reason_of
+from app.payments.states import PaymentStatus
+from app.payments.tables import Payment
+from app.shops.tables import Shop
+from app.shops.tenancy import NotFound
+
+CONFIRMING = "confirming"
+
+# Status word, title and lead by what the shopper is shown.
+WORDS = {
+    "pending": (
+        N_("결제 전"),
+        N_("아직 결제되지 않았어요"),
+        N_("결제창에서 결제를 마치면 이 화면이 저절로 바뀝니다."),
+    ),
+    "confirming": (
+        N_("확인 중"),
+        N_("결제를 확인하고 있어요"),
+        N_("결제사의 답이 조금 늦어지고 있습니다. 답이 오면 이 화면이 저절로 바뀝니다."),
+    ),
+    "awaiting_deposit": (
+        N_("입금 대기"),
+        N_("입금을 기다리고 있어요"),
+        N_("입금이 확인되면 이 화면이 바뀝니다."),
+    ),
+    "paid": (N_("결제 완료"), N_("결제가 끝났어요"), N_("주문이 가게에 전해졌습니다.")),
+    "partially_refunded": (N_("부분 환불"), N_("일부를 돌려드렸어요"), N_("카드에는 2~3일 뒤에 나타납니다.")),
+    "refunded": (N_("환불 완료"), N_("모두 돌려드렸어요"), N_("카드에는 2~3일 뒤에 나타납니다.")),
+    "failed": (
+        N_("결제 실패"),
+        N_("결제되지 않았어요"),
+        N_("돈은 빠져나가지 않았습니다. 다시 결제하실 수 있어요."),
+    ),
+    "cancelled": (
+        N_("결제 취소"),
+        N_("결제를 그만두셨어요"),
+        N_("돈은 빠져나가지 않았습니다. 다시 결제하실 수 있어요."),
+    ),
+    "expired": (
+        N_("기한 지남"),
+        N_("결제 기한이 지났어요"),
+        N_("결제되지 않아 물건을 다시 내놓았습니다. 남아 있으면 다시 결제하실 수 있어요."),
+    ),
+}
+SEALS = {"paid": N_("영수"), "confirming": N_("확인"), "awaiting_deposit": N_("입금")}
+WATCHED = frozenset({"pending", "confirming", "awaiting_deposit"})
+
+
+@dataclass(frozen=True, slots=True)
+class ItemView:
+    product_id: UUID
+    name: str
+    quantity: int
+    unit_price: Money
+    line_total: Money
+    image_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class OrderView:
+    number: str
+    total: Money
+    items: list[ItemView]
+
+    @property
+    def name(self) -> str:
+        """The order in a few words, for the PG's window: "백자 유약 머그 외 2건"."""
+        rest = len(self.items) - 1
+        return f"{self.items[0].name} 외 {rest}건" if rest else self.items[0].name
+
+
+@dataclass(frozen=True, slots=True)
+class StatusView:
+    key: str
+    word: str
+    seal: str | None
+    title: str
+    lead: str
+    final: bool
+    poll_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class AmountsView:
+    paid: Money | None
+    refunded: Money | None
+    final: Money
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineEntry:
+    label: str
+    at: datetime
+    money: Money | None = None
+    note: str | None = None
+    tone: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReasonView:
+    title: str
+    advice: str
+
+
+@dataclass(frozen=True, slots=True)
+class OrderPage:
+    """An order with its payments, newest last; read by `load` in two statements."""
+
+    order: Order
+    payments: list[Payment]
+
+    @classmethod
+    async def load(cls, shop: Shop, token: str) -> "OrderPage":
+        """Raises NotFound: an order of another shop does not exist here."""
+        order = await Order.objects().where(Order.token == token, Order.shop == shop.id).first()
+        if order is None:
+            raise NotFound
+        return cls(order, await Payment.objects().where(Payment.order == order.id).order_by(Payment.created_at))
+
+    @property
+    def undecided(self) -> Payment | None:
+        """The payment whose money may be on its way."""
+        return next((p for p in self.payments if p.status == PaymentStatus.CONFIRMING), None)
+
+    @property
+    def key(self) -> str:
+        """The state as the shopper is told it: an order that is being confirmed is never called unpaid."""
+        unpaid = self.order.status in PAYABLE
+        return CONFIRMING if unpaid and self.undecided else self.order.status
+
+    @property
+    def is_paid(self) -> bool:
+        return self.order.paid_by is not None
+
+    @property
+    def paying(self) -> Payment | None:
+        """The payment that pays it, else the latest attempt."""
+        paid = next((p for p in self.payments if p.id == self.order.paid_by), None)
+        return paid or (self.payments[-1] if self.payments else None)
+
+    @property
+    def can_be_paid(self) -> bool:
+        return self.order.status in PAYABLE and not self.undecided and not self.is_paid
+
+    @property
+    def hold_until(self) -> datetime | None:
+        return self.order.expires_at if self.order.holds_stock and not self.is_paid else None
+
+    def status(self, _: Translator, poll_url: str) -> StatusView:
+        word, title, lead = WORDS[self.key]
+        seal = SEALS.get(self.key)
+        return StatusView(
+            key=self.key,
+            word=_(word),
+            seal=_(seal) if seal else None,
+            title=_(title),
+            lead=_(lead),
+            final=self.key not in WATCHED,
+            poll_url=poll_url,
+        )
+
+    def reason(self, _: Translator) -> ReasonView:
+        title, advice = reason_of(self.paying.failure_code if self.paying else None)
+        return ReasonView(_(title), _(advice))
+
+    def amounts(self) -> AmountsView:
+        order = self.order
+        return AmountsView(
+            paid=order.total if self.is_paid else None,
+            refunded=order.refunded if order.refunded_amount else None,
+            final=order.total - order.refunded,
+        )
+
+    def timeline(self, _: Translator) -> list[TimelineEntry]:
+        """What happened, oldest first, as far as the shopper needs it."""
+        entries = [TimelineEntry(_("주문"), self.order.created_at)]
+        for payment in self.payments:
+            if payment.status in (PaymentStatus.FAILED, PaymentStatus.CANCELLED) and payment.failure_code != "REPLACED":
+                cancelled = payment.status == PaymentStatus.CANCELLED
+                entries.append(
+                    TimelineEntry(
+                        _("결제를 그만둠") if cancelled else _("결제되지 않음"),
+                        payment.closed_at or payment.created_at,
+                        note=None if cancelled else _(reason_of(payment.failure_code)[0]),
+                        tone=None if cancelled else "bad",
+                    )
+                )
+        if self.order.paid_at:
+            entries.append(TimelineEntry(_("결제"), self.order.paid_at, money=self.order.total))
+        if self.order.status == OrderStatus.EXPIRED:
+            entries.append(TimelineEntry(_("기한 지남"), self.order.expires_at))
+        return sorted(entries, key=lambda entry: entry.at)
+
+    async def view(self) -> OrderView:
+        """One statement more: the items with their pictures."""
+        rows = await OrderItem.select(
+            OrderItem.product,
+            OrderItem.product_name,
+            OrderItem.quantity,
+            OrderItem.unit_price,
+            OrderItem.product.image_url,
+        ).where(OrderItem.order == self.order.id)
+        items = [
+            ItemView(
+                product_id=row["product"],
+                name=row["product_name"],
+                quantity=row["quantity"],
+                unit_price=(unit := Money(row["unit_price"], self.order.currency)),
+                line_total=unit * row["quantity"],
+                image_url=row["product.image_url"],
+            )
+            for row in rows
+        ]
+        return OrderView(self.order.number, self.order.total, items)

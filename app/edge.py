@@ -1,0 +1,63 @@
+"""The edge of the app: HEAD like GET, and one structured line for each request."""
+
+import logging
+import sys
+
+import structlog
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+from app import clock
+
+log = structlog.get_logger("request")
+
+
+def configure_logging() -> None:
+    """One JSON line for each event on standard error. No library may add lines of its own about requests: they would
+    hold tokens."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(ensure_ascii=False),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+    for name in ("httpx", "httpcore", "uvicorn.access"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+
+
+class Edge:
+    """Wraps the whole app."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        method = scope["method"]
+        trace = clock.new_id().hex
+        structlog.contextvars.bind_contextvars(trace=trace)
+        started, status = clock.ticks(), 500
+
+        async def answer(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message.get("headers", []), (b"x-trace-id", trace.encode())]
+            elif method == "HEAD":
+                message = {**message, "body": b""}
+            await send(message)
+
+        inner = {**scope, "method": "GET"} if method == "HEAD" else scope
+        try:
+            await self.app(inner, receive, answer)
+        finally:
+            ms = round((clock.ticks() - started) * 1000, 1)
+            template = inner.get("path_template") or "-"
+            log.info("request", method=method, path=template, status=status, ms=ms)

@@ -1,0 +1,87 @@
+"""Errors are for people: what happened, and what to do, in the shop's look. No exception of ours reaches a browser."""
+
+import structlog
+from litestar import MediaType, Request, Response
+from litestar.exceptions import HTTPException, PermissionDeniedException, ValidationException
+
+from app.language import N_, translator
+from app.pages import csrf_cookie_name, environment, language_of, page
+from app.shops.tables import Shop
+from app.shops.tenancy import NotFound, find_shop
+
+log = structlog.get_logger("errors")
+
+SAYINGS = {
+    400: (N_("요청을 알아듣지 못했어요"), N_("앞 화면으로 돌아가 다시 해 주세요.")),
+    403: (
+        N_("이 화면에서 보낸 요청이 아니에요"),
+        N_("오래 열어 둔 화면이라면 새로 고친 다음 다시 눌러 주세요. 아직 아무것도 결제되지 않았습니다."),
+    ),
+    404: (N_("여기에는 아무것도 없어요"), N_("주소가 바뀌었거나 물건이 선반에서 내려갔습니다.")),
+    405: (N_("여기서는 할 수 없는 일이에요"), N_("앞 화면으로 돌아가 다시 해 주세요.")),
+    413: (N_("보내신 내용이 너무 커요"), N_("내용을 줄여 다시 보내 주세요.")),
+    500: (
+        N_("저희 쪽에 문제가 생겼어요"),
+        N_("잠시 뒤에 다시 해 주세요. 결제하던 중이었다면 다시 결제하기 전에 주문 화면에서 상태를 확인해 주세요."),
+    ),
+}
+
+
+async def answer_not_found(request: Request, error: NotFound) -> Response:
+    return await _error_page(request, 404)
+
+
+async def answer_bad_query(request: Request, error: ValidationException) -> Response:
+    """A query that repeats or lacks a field names nothing that is there."""
+    return await _error_page(request, 404 if request.method in ("GET", "HEAD") else 400)
+
+
+async def answer_http_error(request: Request, error: HTTPException) -> Response:
+    answer = await _error_page(request, error.status_code)
+    if isinstance(error, PermissionDeniedException):
+        # A token of an older key would be refused for ever: the next page brings a new one.
+        answer.delete_cookie(csrf_cookie_name(request.app.state.settings.is_secure))
+    if error.headers:
+        answer.headers.update(error.headers)
+    return answer
+
+
+async def answer_anything(request: Request, error: Exception) -> Response:
+    log.exception("unhandled", error=type(error).__name__)
+    return await _error_page(request, 500)
+
+
+async def _error_page(request: Request, status_code: int) -> Response:
+    shop = await _shop_of(request)
+    _ = translator(language_of(request, shop))
+    title, lead = SAYINGS.get(status_code, SAYINGS[500 if status_code >= 500 else 400])
+    if request.headers.get("HX-Request"):
+        html = environment().get_template("_notice.html").render(title=_(title), lead=_(lead), _=_)
+        return Response(html, media_type=MediaType.HTML, status_code=status_code)
+    home = request.app.route_reverse("shop", domain=shop.domain) if shop else None
+    return page(
+        request,
+        "error.html",
+        shop,
+        status_code,
+        status_code=status_code,
+        title=_(title),
+        lead=_(lead),
+        home_url=home,
+    )
+
+
+async def _shop_of(request: Request) -> Shop | None:
+    """The shop in whose look to answer; none when it cannot even be read."""
+    try:
+        return await find_shop(request.url.path.strip("/").partition("/")[0])
+    except Exception:
+        return None
+
+
+HANDLERS = {
+    NotFound: answer_not_found,
+    ValidationException: answer_bad_query,
+    HTTPException: answer_http_error,
+    Exception: answer_anything,
+}

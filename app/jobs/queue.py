@@ -1,0 +1,52 @@
+"""Job rows: written inside the transaction of the change that wants them, claimed with a lease, done at least once."""
+
+import json
+from collections.abc import Mapping
+from datetime import timedelta
+
+from app import clock
+from app.database import require_transaction, write_transaction
+from app.jobs.tables import Job
+
+LEASE = timedelta(minutes=5)
+MOST_TRIES = 12
+
+
+async def enqueue(kind: str, payload: Mapping[str, str], dedupe_key: str) -> None:
+    """Adds a job to be done at once; nothing when one with this key was ever added."""
+    require_transaction()
+    job = Job(kind=kind, payload=json.dumps(dict(payload)), dedupe_key=dedupe_key, run_at=clock.now())
+    await Job.insert(job).on_conflict(target=Job.dedupe_key, action="DO NOTHING")
+
+
+async def claim(limit: int) -> list[Job]:
+    """Due jobs, leased to the caller: no other worker gets them before the lease ends."""
+    now = clock.now()
+    skip = " FOR UPDATE SKIP LOCKED" if Job._meta.db.engine_type == "postgres" else ""
+    async with write_transaction():
+        rows = await Job.raw(
+            "UPDATE jobs SET lease_until = {}, tries = tries + 1 WHERE id IN (SELECT id FROM jobs WHERE done_at IS NULL "
+            "AND run_at <= {} AND (lease_until IS NULL OR lease_until < {}) AND tries < {} ORDER BY run_at LIMIT {}"
+            + skip
+            + ") RETURNING id",
+            now + LEASE,
+            now,
+            now,
+            MOST_TRIES,
+            limit,
+        )
+        if not rows:
+            return []
+        return await Job.objects().where(Job.id.is_in([row["id"] for row in rows])).order_by(Job.run_at)
+
+
+async def finish(job: Job) -> None:
+    await Job.update({Job.done_at: clock.now(), Job.lease_until: None, Job.error: None}).where(Job.id == job.id)
+
+
+async def postpone(job: Job, error: str) -> None:
+    """Once more, later each time; after MOST_TRIES the job is set aside with its error."""
+    wait = timedelta(seconds=min(5 * 2**job.tries, 3600))
+    await Job.update({Job.run_at: clock.now() + wait, Job.lease_until: None, Job.error: error[:500]}).where(
+        Job.id == job.id
+    )

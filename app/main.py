@@ -1,0 +1,156 @@
+"""create_app: the only place that knows every controller, sweep and job handler."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+
+import httpx
+from litestar import Litestar, Request, Response, get
+from litestar.config.csrf import CSRFConfig
+from litestar.datastructures import CacheControlHeader
+from litestar.di import Provide
+from litestar.enums import MediaType
+from litestar.params import FromPath
+from litestar.response import File
+from litestar.static_files import create_static_files_router
+
+from app.background import Background
+from app.checkout.controllers import CheckoutController
+from app.checkout.order_controllers import OrderController, ResultController
+from app.database import DB, make_engine
+from app.errors import HANDLERS
+from app.jobs import worker
+from app.pages import HTMX, HTMX_URL, STATIC, csrf_cookie_name
+from app.payments.accounts import Gateways
+from app.payments.controllers import ReturnController
+from app.payments.expiring import expire_due
+from app.payments.reconciling import reconcile_due
+from app.payments.refunding import carry_out
+from app.sealing import Ring
+from app.settings import Settings
+from app.shops.controllers import ShopController
+from app.shops.tables import Shop
+from app.shops.tenancy import find_shop
+
+# Work that was begun for a shopper is waited for this long when the process stops.
+DRAIN = 20.0
+
+A_DAY = CacheControlHeader(public=True, max_age=86_400)
+
+
+def create_app(settings: Settings, http: httpx.AsyncClient | None = None, work: bool = True) -> Litestar:
+    """The shop. `http` stands for the way to the PGs (tests give their own); `work` runs the worker loop inside."""
+
+    @asynccontextmanager
+    async def lifespan(app: Litestar) -> AsyncIterator[None]:
+        engine = make_engine(settings.database_url)
+        await engine.open()
+        DB.use(engine)
+        client = http or httpx.AsyncClient(trust_env=False)
+        gateways = Gateways(client, Ring(settings.secret_keys), settings)
+        background = Background()
+        app.state.update(gateways=gateways, background=background)
+        working = asyncio.create_task(run_worker(gateways)) if work else None
+        try:
+            yield
+        finally:
+            if working:
+                working.cancel()
+                with suppress(asyncio.CancelledError):
+                    await working
+            await background.drain(DRAIN)
+            if http is None:
+                await client.aclose()
+            await engine.aclose()
+            DB.use(None)
+
+    app = Litestar(
+        route_handlers=[
+            ShopController,
+            CheckoutController,
+            ResultController,
+            ReturnController,
+            OrderController,
+            healthz,
+            readyz,
+            robots,
+            favicon,
+            htmx,
+            create_static_files_router("/static", [STATIC], cache_control=A_DAY),
+        ],
+        dependencies={
+            "shop": Provide(provide_shop),
+            "gateways": Provide(provide_gateways),
+            "background": Provide(provide_background),
+        },
+        exception_handlers=HANDLERS,
+        csrf_config=CSRFConfig(
+            secret=settings.secret_keys[0].hex(),
+            cookie_name=csrf_cookie_name(settings.is_secure),
+            cookie_secure=settings.is_secure,
+            cookie_httponly=True,
+        ),
+        lifespan=[lifespan],
+        openapi_config=None,
+        request_max_body_size=64 * 1024,
+        logging_config=None,
+    )
+    app.state.settings = settings
+    return app
+
+
+async def run_worker(gateways: Gateways) -> None:
+    """The worker loop of this process, until cancelled."""
+    await worker.run(handlers_of(gateways), sweeps_of(gateways))
+
+
+def handlers_of(gateways: Gateways) -> dict[str, worker.Handler]:
+    return {"refund": partial(carry_out, gateways)}
+
+
+def sweeps_of(gateways: Gateways) -> list[worker.Sweep]:
+    return [partial(reconcile_due, gateways), partial(expire_due, gateways)]
+
+
+async def provide_shop(domain: FromPath[str]) -> Shop:
+    return await find_shop(domain)
+
+
+async def provide_gateways(request: Request) -> Gateways:
+    return request.app.state.gateways
+
+
+async def provide_background(request: Request) -> Background:
+    return request.app.state.background
+
+
+@get("/healthz", media_type=MediaType.TEXT)
+async def healthz() -> str:
+    """The process answers."""
+    return "ok"
+
+
+@get("/readyz", media_type=MediaType.TEXT)
+async def readyz() -> Response[str]:
+    """The database answers."""
+    try:
+        await Shop.count()
+    except Exception:
+        return Response("database unavailable", media_type=MediaType.TEXT, status_code=503)
+    return Response("ok", media_type=MediaType.TEXT)
+
+
+@get("/robots.txt", media_type=MediaType.TEXT)
+async def robots() -> str:
+    return "User-agent: *\nDisallow: /*/checkout\nDisallow: /*/orders\n"
+
+
+@get("/favicon.ico", cache_control=A_DAY)
+async def favicon() -> File:
+    return File(STATIC / "favicon.svg", media_type="image/svg+xml", content_disposition_type="inline")
+
+
+@get(HTMX_URL, cache_control=A_DAY)
+async def htmx() -> File:
+    return File(HTMX, media_type="text/javascript", content_disposition_type="inline")

@@ -1,0 +1,104 @@
+"""Placing an order: one transaction from the form to the row, safe to repeat."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from zoneinfo import ZoneInfo
+
+from app import clock
+from app.database import write_transaction
+from app.orders import stock
+from app.orders.states import OrderStatus
+from app.orders.tables import Order, OrderItem
+from app.orders.totals import totals_of
+from app.shops.tables import Product, Shop
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a valid checkout form asks for."""
+
+    product: Product
+    quantity: int
+    email: str
+    checkout_token: str
+
+
+# Closes an unpaid order inside the open transaction. Payments know how; orders do not.
+Close = Callable[[Order], Awaitable[object]]
+
+
+async def place_order(shop: Shop, wanted: Wanted, close: Close) -> Order:
+    """The order of this form: the same one however often the same content is sent.
+
+    Changed content makes a new order; the older one is handed to `close`, and its token goes to the new one. Prices and
+    names are frozen, the stock is taken. Raises stock.SoldOut, and then nothing was written.
+    """
+    token = f"{shop.id.hex}.{wanted.checkout_token}"
+    while True:
+        async with write_transaction():
+            older = await Order.objects().where(Order.checkout_token == token).first()
+            if older is not None:
+                if await _is_same(older, wanted):
+                    return older
+                await _retire(older)
+                await close(older)
+            order = await _insert(shop, wanted, token)
+            if order is not None:
+                return order
+
+
+def form_token(order: Order) -> str:
+    """The token of the form that made the order. In the row the shop stands before it: another shop's is another token."""
+    return order.checkout_token.partition(".")[2]
+
+
+async def _is_same(order: Order, wanted: Wanted) -> bool:
+    item = (
+        await OrderItem.select(OrderItem.product, OrderItem.quantity, OrderItem.unit_price)
+        .where(OrderItem.order == order.id)
+        .first()
+    )
+    asked = (wanted.product.id, wanted.quantity, wanted.product.price)
+    return order.customer_email == wanted.email and item is not None and tuple(item.values()) == asked
+
+
+async def _retire(older: Order) -> None:
+    """Frees the form's token; also locks the older order's row, as everything that touches its payments does first."""
+    await Order.update({Order.checkout_token: f"{older.checkout_token}~{older.id.hex}"}).where(Order.id == older.id)
+
+
+async def _insert(shop: Shop, wanted: Wanted, token: str) -> Order | None:
+    """None where another request with this token was faster: its order is there now."""
+    now = clock.now()
+    count = await Shop.raw(
+        "UPDATE shops SET order_count = order_count + 1 WHERE id = {} RETURNING order_count", shop.id
+    )
+    totals = totals_of(wanted.product, wanted.quantity)
+    order = Order(
+        shop=shop.id,
+        number=f"{now.astimezone(ZoneInfo(shop.time_zone)):%m%d}-{count[0]['order_count']:04}",
+        token=clock.new_token(),
+        status=OrderStatus.PENDING,
+        customer_email=wanted.email,
+        currency=totals.total.currency,
+        total_amount=totals.total.amount,
+        checkout_token=token,
+        expires_at=now + timedelta(minutes=shop.hold_minutes),
+        created_at=now,
+        updated_at=now,
+    )
+    won = await Order.insert(order).on_conflict(target=Order.checkout_token, action="DO NOTHING").returning(Order.id)
+    if not won:
+        return None
+    await stock.take(wanted.product.id, wanted.quantity)
+    await OrderItem.insert(
+        OrderItem(
+            order=order.id,
+            product=wanted.product.id,
+            product_name=wanted.product.name,
+            unit_price=wanted.product.price,
+            quantity=wanted.quantity,
+        )
+    )
+    return order

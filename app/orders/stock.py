@@ -1,0 +1,66 @@
+"""Stock: taken by a conditional update, given back once. `Order.holds_stock` says which of the two is next.
+
+Whoever calls these has a write transaction open and the order's row locked.
+"""
+
+from app import clock
+from app.orders.tables import Order, OrderItem
+from app.shops.tables import Product
+
+
+class SoldOut(Exception):
+    """There is not enough left. `left` is how many are."""
+
+    def __init__(self, left: int) -> None:
+        super().__init__(left)
+        self.left = left
+
+
+async def take(product_id: object, quantity: int) -> None:
+    """Raises SoldOut; then nothing was taken."""
+    taken = await Product.raw(
+        "UPDATE products SET stock = stock - {} WHERE id = {} AND (stock IS NULL OR stock >= {}) RETURNING id",
+        quantity,
+        product_id,
+        quantity,
+    )
+    if not taken:
+        left = await Product.select(Product.stock).where(Product.id == product_id).first()
+        raise SoldOut(left["stock"] if left else 0)
+
+
+async def take_again(order: Order) -> None:
+    """For an order that gave its stock back and is paid after all. Raises SoldOut; the caller's transaction must fail or
+    leave the order as it was: several products are taken one after another."""
+    items = await OrderItem.select(OrderItem.product, OrderItem.quantity).where(OrderItem.order == order.id)
+    taken: list[tuple[object, int]] = []
+    for item in items:
+        try:
+            await take(item["product"], item["quantity"])
+        except SoldOut:
+            for product, quantity in taken:
+                await _put_back(product, quantity)
+            raise
+        taken.append((item["product"], item["quantity"]))
+    await Order.update({Order.holds_stock: True, Order.updated_at: clock.now()}).where(Order.id == order.id)
+    order.holds_stock = True
+
+
+async def give_back(order: Order) -> None:
+    """Ends the order's hold; does nothing when it has none."""
+    held = (
+        await Order.update({Order.holds_stock: False})
+        .where(Order.id == order.id, Order.holds_stock.eq(True))
+        .returning(Order.id)
+    )
+    if not held:
+        return
+    order.holds_stock = False
+    for item in await OrderItem.select(OrderItem.product, OrderItem.quantity).where(OrderItem.order == order.id):
+        await _put_back(item["product"], item["quantity"])
+
+
+async def _put_back(product_id: object, quantity: int) -> None:
+    await Product.raw(
+        "UPDATE products SET stock = stock + {} WHERE id = {} AND stock IS NOT NULL", quantity, product_id
+    )

@@ -1,0 +1,133 @@
+"""Provider accounts: from a sealed row to the value that a provider takes, and from the environment to a row."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import httpx
+
+from app.database import write_transaction
+from app.money import Money
+from app.payments.provider import Account, Attempt, Provider, Way
+from app.payments.providers import PROVIDERS
+from app.payments.tables import Payment, ProviderAccount
+from app.sealing import Ring
+from app.settings import Settings
+from app.shops.tables import Shop
+
+PURPOSE = "provider account"
+
+
+@dataclass(frozen=True, slots=True)
+class Gateways:
+    """What it takes to speak to PGs: the wire, the keys of the vault, and where each PG is."""
+
+    http: httpx.AsyncClient
+    ring: Ring
+    settings: Settings
+
+    def open(self, account: ProviderAccount) -> Account:
+        """The account with its credentials in the clear. Raises sealing.Unsealable."""
+        return Account(
+            provider=account.provider,
+            mode=account.mode,
+            merchant=account.merchant,
+            credentials=json.loads(self.ring.open(account.credentials, PURPOSE)),
+            api_base=self.settings.toss_api_base,
+            sdk_url=self.settings.toss_sdk_url,
+        )
+
+    def provider(self, account: ProviderAccount) -> Provider:
+        return PROVIDERS[account.provider](self.open(account), self.http)
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A way to pay that a shop offers: `value` is what the checkout form sends."""
+
+    account: ProviderAccount
+    name: str
+    way: Way
+
+    @property
+    def value(self) -> str:
+        return f"{self.account.id}:{self.name}"
+
+    @property
+    def provider_label(self) -> str:
+        return PROVIDERS[self.account.provider].traits.label
+
+    def takes(self, total: Money) -> bool:
+        least = self.way.minimum.get(total.currency)
+        return least is not None and total.amount >= least
+
+
+async def list_offers(shop: Shop) -> list[Offer]:
+    """Every way of every account that is switched on, in the owner's order."""
+    accounts = (
+        await ProviderAccount.objects()
+        .where(ProviderAccount.shop == shop.id, ProviderAccount.is_enabled.eq(True))
+        .order_by(ProviderAccount.position)
+    )
+    return [
+        Offer(account, name, PROVIDERS[account.provider].traits.ways[name])
+        for account in accounts
+        for name in account.ways.split(",")
+    ]
+
+
+def attempt_of(payment: Payment, order_name: str = "", customer_email: str = "") -> Attempt:
+    """A payment as providers see it. The names are needed where a payment begins."""
+    return Attempt(
+        reference=payment.reference,
+        money=payment.money,
+        way=payment.way,
+        order_name=order_name,
+        customer_email=customer_email,
+        pg_payment_id=payment.pg_payment_id,
+        confirm_try=max(payment.confirm_tries, 1),
+    )
+
+
+async def save_account(
+    ring: Ring, shop: Shop, provider: str, credentials: Mapping[str, str], merchant: str = ""
+) -> ProviderAccount:
+    """Adds a contract, or renews the keys of one that is there: the same shop, PG and public key is the same row."""
+    key = f"{shop.id}:{provider}:{credentials['client_key']}"
+    sealed = ring.seal(json.dumps(dict(credentials)), PURPOSE)
+    account = ProviderAccount(
+        shop=shop.id,
+        provider=provider,
+        mode=credentials["client_key"][:4],
+        account_key=key,
+        merchant=merchant,
+        credentials=sealed,
+        ways=",".join(PROVIDERS[provider].traits.ways),
+    )
+    async with write_transaction():
+        await ProviderAccount.insert(account).on_conflict(target=ProviderAccount.account_key, action="DO NOTHING")
+        await ProviderAccount.update(
+            {
+                ProviderAccount.credentials: sealed,
+                ProviderAccount.merchant: merchant,
+                ProviderAccount.is_enabled: True,
+            }
+        ).where(ProviderAccount.account_key == key)
+    return await ProviderAccount.objects().where(ProviderAccount.account_key == key).first()
+
+
+async def adopt_environment(settings: Settings, ring: Ring, shops: Sequence[Shop]) -> None:
+    """Makes the environment's keys an account of every shop, and keeps it current.
+
+    Other keys make another row; the older one is switched off but goes on reconciling and refunding.
+    """
+    if not settings.toss_client_key:
+        return
+    credentials = {"client_key": settings.toss_client_key, "secret_key": settings.toss_secret_key}
+    for shop in shops:
+        account = await save_account(ring, shop, "toss", credentials, settings.toss_merchant)
+        await ProviderAccount.update({ProviderAccount.is_enabled: False}).where(
+            ProviderAccount.shop == shop.id,
+            ProviderAccount.provider == "toss",
+            ProviderAccount.id != account.id,
+        )

@@ -1,0 +1,49 @@
+"""The append-only record: what moved, by which door, and on which evidence."""
+
+import json
+from collections.abc import Mapping
+
+from app.orders.tables import Order
+from app.payments.provider import Outcome
+from app.payments.states import Cause
+from app.payments.tables import Payment, PaymentEvent
+
+
+async def record(
+    cause: Cause,
+    subject: str,
+    order: Order,
+    payment: Payment | None = None,
+    before: str | None = None,
+    after: str | None = None,
+    evidence: Mapping[str, object] | None = None,
+) -> None:
+    """One row, in the transaction of the change that it tells about."""
+    await PaymentEvent.insert(
+        PaymentEvent(
+            payment=payment.id if payment else None,
+            order=order.id,
+            cause=cause,
+            subject=subject,
+            from_status=before,
+            to_status=after,
+            evidence=json.dumps(dict(evidence or {}), ensure_ascii=False, default=str),
+        )
+    )
+
+
+def evidence_of(outcome: Outcome) -> dict[str, object]:
+    """What the PG said, without anything that is a secret or says who the shopper is."""
+    return {
+        "pg_status": outcome.status,
+        "reference": outcome.reference,
+        "merchant": outcome.merchant,
+        "live": outcome.live,
+        "amount": outcome.amount,
+        "currency": outcome.currency,
+        "captured": outcome.captured,
+        "refunded": outcome.refunded,
+        "pg_payment_id": outcome.pg_payment_id,
+        "failure": outcome.failure,
+        "closed": outcome.closed,
+    }

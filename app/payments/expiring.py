@@ -1,0 +1,66 @@
+"""Expiring: an unpaid order's hold ends, after one last look at the PG; its stock goes back."""
+
+from datetime import timedelta
+
+import structlog
+
+from app import clock
+from app.database import write_transaction
+from app.orders import stock
+from app.orders.states import OrderStatus
+from app.orders.tables import Order
+from app.payments.accounts import Gateways
+from app.payments.concluding import look_again
+from app.payments.settling import lock_order, move_order
+from app.payments.states import Cause, PaymentStatus
+from app.payments.tables import Payment
+
+log = structlog.get_logger("payments")
+
+# While a payment is being decided, its order holds on.
+ONCE_MORE = timedelta(minutes=5)
+
+UNPAID = [OrderStatus.PENDING, OrderStatus.FAILED, OrderStatus.CANCELLED]
+
+
+async def expire_due(gateways: Gateways) -> int:
+    """Ends the holds whose time has come; returns how many orders were looked at.
+
+    The payments of an expired order stay as they are: one whose window is still open may yet come back, and is then
+    confirmed if its stock can be taken again.
+    """
+    due = (
+        await Order.select(Order.id)
+        .where(Order.expires_at <= clock.now(), Order.holds_stock.eq(True), Order.status.is_in(UNPAID))
+        .order_by(Order.expires_at)
+        .limit(50)
+    )
+    for row in due:
+        try:
+            await _look_last(gateways, row["id"])
+            await _expire(row["id"])
+        except Exception as error:
+            log.error("expiring_failed", order=str(row["id"]), error=type(error).__name__)
+    return len(due)
+
+
+async def _look_last(gateways: Gateways, order_id: object) -> None:
+    watched = await Payment.objects().where(Payment.order == order_id, Payment.closed_at.is_null())
+    for payment in watched:
+        await look_again(gateways, payment, Cause.TIMER)
+
+
+async def _expire(order_id: object) -> None:
+    async with write_transaction():
+        order = await lock_order(order_id)
+        being_decided = await Payment.exists().where(
+            Payment.order == order_id,
+            Payment.status.is_in([PaymentStatus.CONFIRMING, PaymentStatus.AWAITING_DEPOSIT]),
+        )
+        if being_decided:
+            await Order.update({Order.expires_at: clock.now() + ONCE_MORE}).where(Order.id == order_id)
+            return
+        if order.status not in UNPAID or order.expires_at > clock.now():
+            return
+        await move_order(order, OrderStatus.EXPIRED, Cause.TIMER)
+        await stock.give_back(order)

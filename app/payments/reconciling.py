@@ -1,0 +1,42 @@
+"""Reconciling: every payment that is not closed is asked about at its time, whoever has forgotten it."""
+
+import structlog
+
+from app import clock
+from app.orders.tables import Order
+from app.payments.accounts import Gateways
+from app.payments.closing import give_up
+from app.payments.concluding import look_again
+from app.payments.providers import PROVIDERS
+from app.payments.states import Cause, PaymentStatus
+from app.payments.tables import Payment
+
+log = structlog.get_logger("payments")
+
+
+async def reconcile_due(gateways: Gateways) -> int:
+    """Looks up the payments whose next check has come; returns how many."""
+    now = clock.now()
+    due = (
+        await Payment.objects()
+        .where(Payment.closed_at.is_null(), Payment.next_check_at <= now)
+        .order_by(Payment.next_check_at)
+        .limit(20)
+    )
+    for payment in due:
+        try:
+            await look_again(gateways, payment, Cause.RECONCILE)
+            await _let_lapse(payment)
+        except Exception as error:
+            log.error("reconciling_failed", payment=str(payment.id), error=type(error).__name__)
+    return len(due)
+
+
+async def _let_lapse(payment: Payment) -> None:
+    """Closes a payment that nobody confirmed, once a window opened at its order's last moment would have closed too."""
+    traits = PROVIDERS[payment.provider].traits
+    if payment.status != PaymentStatus.CREATED or not traits.confirm_moves_money:
+        return
+    order = await Order.select(Order.expires_at).where(Order.id == payment.order).first()
+    if order["expires_at"] + traits.window < clock.now():
+        await give_up(payment, PaymentStatus.EXPIRED, "WINDOW_OVER", Cause.TIMER)

@@ -1,0 +1,93 @@
+"""The states of a payment (one attempt at one PG) and of a refund, and which may follow which, as data."""
+
+from enum import StrEnum
+
+
+class PaymentStatus(StrEnum):
+    CREATED = "created"
+    CONFIRMING = "confirming"
+    AWAITING_DEPOSIT = "awaiting_deposit"
+    PAID = "paid"
+    PARTIALLY_REFUNDED = "partially_refunded"
+    REFUNDED = "refunded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+    MISMATCH = "mismatch"
+
+
+S = PaymentStatus
+
+CAPTURED = frozenset({S.PAID, S.PARTIALLY_REFUNDED, S.REFUNDED})
+ENDED_UNPAID = frozenset({S.FAILED, S.CANCELLED, S.EXPIRED})
+
+OPEN = frozenset({S.CREATED, S.CONFIRMING, S.AWAITING_DEPOSIT})
+"""May still become paid in the ordinary course of things."""
+
+NEXT: dict[PaymentStatus, frozenset[PaymentStatus]] = {
+    S.CREATED: CAPTURED | ENDED_UNPAID | {S.CONFIRMING, S.AWAITING_DEPOSIT, S.MISMATCH},
+    S.CONFIRMING: CAPTURED | ENDED_UNPAID | {S.AWAITING_DEPOSIT, S.MISMATCH},
+    S.AWAITING_DEPOSIT: CAPTURED | ENDED_UNPAID | {S.MISMATCH},
+    S.PAID: frozenset({S.PARTIALLY_REFUNDED, S.REFUNDED, S.AWAITING_DEPOSIT}),
+    S.PARTIALLY_REFUNDED: CAPTURED,
+    S.REFUNDED: frozenset({S.PAID, S.PARTIALLY_REFUNDED}),
+    S.FAILED: CAPTURED | {S.AWAITING_DEPOSIT, S.MISMATCH},
+    S.CANCELLED: CAPTURED | {S.AWAITING_DEPOSIT, S.MISMATCH},
+    S.EXPIRED: CAPTURED | {S.AWAITING_DEPOSIT, S.MISMATCH},
+    # Never becomes anything else; its sums still change as the money goes back.
+    S.MISMATCH: frozenset({S.MISMATCH}),
+}
+
+
+def sources_of(target: PaymentStatus) -> list[PaymentStatus]:
+    """The states from which a payment may become `target`: for the WHERE of a conditional update."""
+    return [status for status, following in NEXT.items() if target in following]
+
+
+def by_amounts(captured: int, refunded: int) -> PaymentStatus:
+    """The state of a payment whose money was captured: arithmetic over its two sums."""
+    if refunded <= 0:
+        return S.PAID
+    return S.REFUNDED if refunded >= captured else S.PARTIALLY_REFUNDED
+
+
+class RefundStatus(StrEnum):
+    REQUESTED = "requested"
+    NEEDS_ACCOUNT = "needs_account"
+    PENDING = "pending"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+
+
+R = RefundStatus
+
+REFUND_NEXT: dict[RefundStatus, frozenset[RefundStatus]] = {
+    R.REQUESTED: frozenset({R.NEEDS_ACCOUNT, R.PENDING, R.SUCCEEDED, R.FAILED}),
+    R.NEEDS_ACCOUNT: frozenset({R.REQUESTED, R.SUCCEEDED, R.FAILED}),
+    R.PENDING: frozenset({R.SUCCEEDED, R.FAILED}),
+    # A bank may send a refund back days later.
+    R.SUCCEEDED: frozenset({R.FAILED}),
+    R.FAILED: frozenset(),
+}
+
+
+def refund_sources_of(target: RefundStatus) -> list[RefundStatus]:
+    return [status for status, following in REFUND_NEXT.items() if target in following]
+
+
+class RefundKind(StrEnum):
+    """Why money goes back: asked for by the owner, paid beside another payment, or of the wrong amount."""
+
+    ASKED = "asked"
+    SURPLUS = "surplus"
+    MISMATCH = "mismatch"
+
+
+class Cause(StrEnum):
+    """By which door a change came."""
+
+    SHOPPER = "shopper"
+    RETURN = "return"
+    RECONCILE = "reconcile"
+    TIMER = "timer"
+    OWNER = "owner"

@@ -1,0 +1,112 @@
+"""Payments: every attempt at a PG, what happened to it, and the money that went back."""
+
+from piccolo.columns import (
+    JSON,
+    UUID,
+    BigInt,
+    Boolean,
+    ForeignKey,
+    Integer,
+    OnDelete,
+    Text,
+    Timestamptz,
+    Varchar,
+)
+from piccolo.table import Table
+
+from app import clock
+from app.database import DB
+from app.money import Money
+from app.orders.tables import Order
+from app.payments.states import Cause, PaymentStatus, RefundKind, RefundStatus
+from app.shops.tables import Shop
+
+
+class ProviderAccount(Table, tablename="provider_accounts", db=DB):
+    """A shop's contract with a PG. One that is switched off still receives, reconciles and refunds."""
+
+    id = UUID(primary_key=True, default=clock.new_id)
+    shop = ForeignKey(Shop, null=False, on_delete=OnDelete.restrict, index=True)
+    provider = Varchar(length=16, null=False)
+    mode = Varchar(length=4, null=False)
+    # `{shop}:{provider}:{public key}`: another contract is another row, because older payments stay with the older one.
+    account_key = Varchar(length=255, unique=True, null=False)
+    # The PG's name for the merchant; empty where it is not known.
+    merchant = Varchar(length=100, default="", null=False)
+    credentials = Text(null=False)
+    ways = Varchar(length=200, default="", null=False)
+    is_enabled = Boolean(default=True, null=False)
+    position = Integer(default=0, null=False)
+    last_error = Varchar(length=100, default=None, null=True)
+
+
+class Payment(Table, tablename="payments", db=DB):
+    """One attempt to pay one order at one PG. Only `starting`, `settling`, `concluding` and `expiring` write its status."""
+
+    id = UUID(primary_key=True, default=clock.new_id)
+    order = ForeignKey(Order, null=False, on_delete=OnDelete.restrict, index=True)
+    account = ForeignKey(ProviderAccount, null=False, on_delete=OnDelete.restrict)
+    provider = Varchar(length=16, null=False)
+    # What the shopper chose: "card". What the PG says it became stands in `method`.
+    way = Varchar(length=24, null=False)
+    # Our name for it at the PG.
+    reference = Varchar(length=26, unique=True, default=clock.new_reference, null=False)
+    # For the return URL.
+    token = Varchar(length=32, unique=True, default=clock.new_token, null=False)
+    status = Varchar(length=24, default=PaymentStatus.CREATED, choices=PaymentStatus, null=False)
+    amount = BigInt(null=False)
+    currency = Varchar(length=3, null=False)
+    captured_amount = BigInt(default=0, null=False)
+    refunded_amount = BigInt(default=0, null=False)
+    method = Varchar(length=80, default=None, null=True)
+    pg_payment_id = Varchar(length=200, default=None, null=True)
+    # What a confirm needs, sealed: kept until it is known whether the money moved.
+    claim = Text(default=None, null=True)
+    # How many keys the confirm has used: a key whose error the PG stored is never used again.
+    confirm_tries = Integer(default=0, null=False)
+    receipt_url = Varchar(length=500, default=None, null=True)
+    failure_code = Varchar(length=80, default=None, null=True)
+    next_check_at = Timestamptz(default=None, null=True, index=True)
+    checks = Integer(default=0, null=False)
+    lease_until = Timestamptz(default=None, null=True)
+    # Set once the PG can no longer take money for it: the only end of the watch.
+    closed_at = Timestamptz(default=None, null=True)
+    paid_at = Timestamptz(default=None, null=True)
+    created_at = Timestamptz(default=clock.now, null=False)
+
+    @property
+    def money(self) -> Money:
+        return Money(self.amount, self.currency)
+
+
+class PaymentEvent(Table, tablename="payment_events", db=DB):
+    """What happened, append-only: one row for each change of state, and one for each thing that was refused."""
+
+    id = UUID(primary_key=True, default=clock.new_id)
+    payment = ForeignKey(Payment, null=True, on_delete=OnDelete.restrict, index=True)
+    order = ForeignKey(Order, null=False, on_delete=OnDelete.restrict, index=True)
+    cause = Varchar(length=16, choices=Cause, null=False)
+    # "payment", "order" or "refund" moved; or "refused": something was not believed and nothing moved.
+    subject = Varchar(length=16, null=False)
+    from_status = Varchar(length=24, default=None, null=True)
+    to_status = Varchar(length=24, default=None, null=True)
+    evidence = JSON(default="{}", null=False)
+    at = Timestamptz(default=clock.now, null=False)
+
+
+class Refund(Table, tablename="refunds", db=DB):
+    """Money on its way back: the row and its key stand before the PG is asked."""
+
+    id = UUID(primary_key=True, default=clock.new_id)
+    payment = ForeignKey(Payment, null=False, on_delete=OnDelete.restrict, index=True)
+    kind = Varchar(length=16, choices=RefundKind, null=False)
+    amount = BigInt(null=False)
+    reason = Varchar(length=120, null=False)
+    status = Varchar(length=16, default=RefundStatus.REQUESTED, choices=RefundStatus, null=False)
+    # Our name for it at the PG: it ends the reason there, so that it can be found again.
+    reference = Varchar(length=26, unique=True, default=clock.new_reference, null=False)
+    # How many keys the request has used, as with `Payment.confirm_tries`.
+    tries = Integer(default=1, null=False)
+    pg_refund_id = Varchar(length=200, default=None, null=True)
+    failure_code = Varchar(length=80, default=None, null=True)
+    created_at = Timestamptz(default=clock.now, null=False)

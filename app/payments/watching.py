@@ -1,0 +1,44 @@
+"""Watching: when a payment is asked about next, and by whom."""
+
+from datetime import datetime, timedelta
+
+from app import clock
+from app.payments.tables import Payment
+
+# After a return, then while the PG's window may be open, then ever more rarely; the last one again and again.
+CURVE = (
+    *(timedelta(seconds=seconds) for seconds in (15, 45, 120)),
+    *[timedelta(minutes=2)] * 18,
+    *(timedelta(minutes=minutes) for minutes in (5, 15, 60, 360)),
+    timedelta(days=1),
+)
+
+# Longer than any call to a PG: who holds it is asking, or is dead.
+LEASE = timedelta(seconds=70)
+
+
+def next_look(checks: int, now: datetime) -> datetime:
+    """When to ask again after `checks` looks have decided nothing."""
+    return now + CURVE[min(checks, len(CURVE) - 1)]
+
+
+async def lease(payment: Payment) -> bool:
+    """True when the caller alone may ask about it now. Correctness does not rest on it: it spares the PG."""
+    now = clock.now()
+    won = (
+        await Payment.update({Payment.lease_until: now + LEASE, Payment.checks: payment.checks + 1})
+        .where(
+            (Payment.id == payment.id)
+            & Payment.closed_at.is_null()
+            & (Payment.lease_until.is_null() | (Payment.lease_until < now))
+        )
+        .returning(Payment.id)
+    )
+    return bool(won)
+
+
+async def release(payment: Payment) -> None:
+    """Nothing was learned: later again."""
+    await Payment.update(
+        {Payment.lease_until: None, Payment.next_check_at: next_look(payment.checks, clock.now())}
+    ).where(Payment.id == payment.id, Payment.closed_at.is_null())

@@ -1,0 +1,129 @@
+"""What the sandbox remembers: payments, the answers given to idempotency keys, and armed faults.
+
+One SQLite file, or memory. Every call is a short synchronous statement, so that nothing else runs in between.
+"""
+
+import json
+import sqlite3
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+TABLES = """
+CREATE TABLE IF NOT EXISTS payments (
+    provider TEXT, pg_id TEXT, reference TEXT, body TEXT, PRIMARY KEY (provider, pg_id));
+CREATE INDEX IF NOT EXISTS payments_by_reference ON payments (reference);
+CREATE TABLE IF NOT EXISTS answers (scope TEXT PRIMARY KEY, at TEXT, status INTEGER, body TEXT);
+CREATE TABLE IF NOT EXISTS faults (id INTEGER PRIMARY KEY AUTOINCREMENT, body TEXT);
+"""
+
+
+@dataclass
+class Payment:
+    """One payment at one gateway. Amounts are minor units; `status` is the gateway's own word, taken at
+    `moved_at`; `reference` is the merchant's id, `pg_id` the gateway's; `facts` hold what only
+    this gateway knows.
+    """
+
+    provider: str
+    merchant: str
+    reference: str
+    pg_id: str
+    status: str
+    currency: str
+    amount: int
+    opened_at: datetime
+    moved_at: datetime
+    captured: int = 0
+    refunded: int = 0
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def balance(self) -> int:
+        """What was captured and is not refunded."""
+        return self.captured - self.refunded
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The first answer to an idempotency key: given `at`, HTTP `status`, JSON `body`."""
+
+    at: datetime
+    status: int
+    body: dict[str, Any]
+
+
+class Book:
+    """Everything in one place; `path` None keeps it in memory."""
+
+    def __init__(self, path: Path | None) -> None:
+        # The app may be built in one thread and run in another; it never uses two at once.
+        self.database = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False)
+        # A killed process loses nothing this way; only a power cut would, and that is no loss here.
+        self.database.execute("PRAGMA synchronous = OFF")
+        self.database.executescript(TABLES)
+
+    def close(self) -> None:
+        self.database.close()
+
+    def save(self, payment: Payment) -> None:
+        """Write a new payment, or write over the old state of a known one."""
+        body = asdict(payment)
+        for name in ("opened_at", "moved_at"):
+            body[name] = body[name].isoformat()
+        self.database.execute(
+            "INSERT INTO payments VALUES (?, ?, ?, ?) ON CONFLICT (provider, pg_id) DO UPDATE SET body = excluded.body",
+            (payment.provider, payment.pg_id, payment.reference, json.dumps(body)),
+        )
+
+    def find(self, provider: str, pg_id: str) -> Payment | None:
+        found = self._payments("WHERE provider = ? AND pg_id = ?", provider, pg_id)
+        return found[0] if found else None
+
+    def with_reference(self, reference: str) -> list[Payment]:
+        """Every payment that bears the merchant's id, newest first."""
+        return self._payments("WHERE reference = ?", reference)
+
+    def payments(self, limit: int = -1) -> list[Payment]:
+        """All payments, or the last `limit`, newest first."""
+        return self._payments("", limit=limit)
+
+    def _payments(self, where: str, *values: str, limit: int = -1) -> list[Payment]:
+        rows = self.database.execute(f"SELECT body FROM payments {where} ORDER BY rowid DESC LIMIT ?", (*values, limit))
+        return [_payment(json.loads(body)) for (body,) in rows.fetchall()]
+
+    def answer(self, scope: str) -> Answer | None:
+        rows = self.database.execute("SELECT at, status, body FROM answers WHERE scope = ?", (scope,))
+        row = rows.fetchone()
+        return Answer(datetime.fromisoformat(row[0]), row[1], json.loads(row[2])) if row else None
+
+    def keep_answer(self, scope: str, answer: Answer) -> None:
+        self.database.execute(
+            "INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?)",
+            (scope, answer.at.isoformat(), answer.status, json.dumps(answer.body)),
+        )
+
+    def faults(self) -> list[tuple[int, dict[str, Any]]]:
+        """Every armed fault with its id, oldest first."""
+        rows = self.database.execute("SELECT id, body FROM faults ORDER BY id")
+        return [(number, json.loads(body)) for number, body in rows.fetchall()]
+
+    def add_fault(self, body: dict[str, Any]) -> int:
+        done = self.database.execute("INSERT INTO faults (body) VALUES (?)", (json.dumps(body),))
+        return int(done.lastrowid or 0)
+
+    def change_fault(self, number: int, body: dict[str, Any]) -> None:
+        self.database.execute("UPDATE faults SET body = ? WHERE id = ?", (json.dumps(body), number))
+
+    def drop_fault(self, number: int) -> None:
+        self.database.execute("DELETE FROM faults WHERE id = ?", (number,))
+
+    def drop_faults(self) -> None:
+        self.database.execute("DELETE FROM faults")
+
+
+def _payment(body: dict[str, Any]) -> Payment:
+    for name in ("opened_at", "moved_at"):
+        body[name] = datetime.fromisoformat(body[name])
+    return Payment(**body)

@@ -1,0 +1,38 @@
+"""Sealing: what may not stand in the database in the clear (PG keys, claims) is encrypted with a ring of keys."""
+
+import base64
+from dataclasses import dataclass
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from app import clock
+
+_NONCE = 12
+
+
+class Unsealable(Exception):
+    """No key of the ring opens this text: it was sealed with a key that is gone, or for another purpose."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ring:
+    """AES-256-GCM with 32-byte keys, newest first: the first seals, any of them opens."""
+
+    keys: tuple[bytes, ...]
+
+    def seal(self, text: str, purpose: str) -> str:
+        """`purpose` is bound to the result: a text sealed for one purpose does not open for another."""
+        nonce = clock.entropy(_NONCE)
+        sealed = AESGCM(self.keys[0]).encrypt(nonce, text.encode(), purpose.encode())
+        return base64.b64encode(nonce + sealed).decode()
+
+    def open(self, sealed: str, purpose: str) -> str:
+        """Raises Unsealable."""
+        raw = base64.b64decode(sealed)
+        for key in self.keys:
+            try:
+                return AESGCM(key).decrypt(raw[:_NONCE], raw[_NONCE:], purpose.encode()).decode()
+            except InvalidTag:
+                continue
+        raise Unsealable(purpose)
