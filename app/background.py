@@ -18,8 +18,10 @@ class Background:
         self._tasks: set[asyncio.Task[Any]] = set()
 
     async def within(self, seconds: float, work: Coroutine[Any, Any, T]) -> T | None:
-        """The result of `work`, or None when it takes longer; it then goes on. Its exceptions are raised, or logged once
-        nobody waits any more."""
+        """The result of `work`, or None when it takes longer; it then goes on.
+
+        Its exceptions are raised, or logged once nobody waits any more.
+        """
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

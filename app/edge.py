@@ -1,7 +1,7 @@
 """The edge of the app: HEAD like GET, and one structured line for each request."""
 
 import logging
-import sys
+from typing import TextIO
 
 import structlog
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
@@ -11,9 +11,8 @@ from app import clock
 log = structlog.get_logger("request")
 
 
-def configure_logging() -> None:
-    """One JSON line for each event on standard error. No library may add lines of its own about requests: they would
-    hold tokens."""
+def configure_logging(stream: TextIO) -> None:
+    """One JSON line for each event. No library may add lines of its own about requests: they would hold tokens."""
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -22,10 +21,10 @@ def configure_logging() -> None:
             structlog.processors.format_exc_info,
             structlog.processors.JSONRenderer(ensure_ascii=False),
         ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(stream),
         cache_logger_on_first_use=True,
     )
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+    logging.basicConfig(level=logging.WARNING, stream=stream, format="%(levelname)s %(name)s: %(message)s")
     for name in ("httpx", "httpcore", "uvicorn.access"):
         logging.getLogger(name).setLevel(logging.ERROR)
 

@@ -2,7 +2,9 @@
 
 import structlog
 from litestar import MediaType, Request, Response
+from litestar.datastructures import Cookie
 from litestar.exceptions import HTTPException, PermissionDeniedException, ValidationException
+from litestar.types import Scope
 
 from app.language import N_, translator
 from app.pages import csrf_cookie_name, environment, language_of, page
@@ -27,32 +29,43 @@ SAYINGS = {
 }
 
 
-async def answer_not_found(request: Request, error: NotFound) -> Response:
-    return await _error_page(request, 404)
+async def find_look(error: Exception, scope: Scope) -> None:
+    """Finds the shop in whose look to answer, before the answer is made: Litestar awaits this, but no exception handler."""
+    try:
+        shop = await find_shop(scope["path"].strip("/").partition("/")[0])
+    except Exception:
+        shop = None
+    scope["state"]["shop"] = shop
 
 
-async def answer_bad_query(request: Request, error: ValidationException) -> Response:
+def answer_not_found(request: Request, error: NotFound) -> Response:
+    return _error_page(request, 404)
+
+
+def answer_bad_query(request: Request, error: ValidationException) -> Response:
     """A query that repeats or lacks a field names nothing that is there."""
-    return await _error_page(request, 404 if request.method in ("GET", "HEAD") else 400)
+    return _error_page(request, 404 if request.method in ("GET", "HEAD") else 400)
 
 
-async def answer_http_error(request: Request, error: HTTPException) -> Response:
-    answer = await _error_page(request, error.status_code)
+def answer_http_error(request: Request, error: HTTPException) -> Response:
+    answer = _error_page(request, error.status_code)
     if isinstance(error, PermissionDeniedException):
         # A token of an older key would be refused for ever: the next page brings a new one.
-        answer.delete_cookie(csrf_cookie_name(request.app.state.settings.is_secure))
+        secure = request.app.state.settings.is_secure
+        # Browsers ignore a `__Host-` cookie that is not `Secure`, also where it only ends an older one.
+        answer.set_cookie(Cookie(csrf_cookie_name(secure), "", max_age=0, expires=0, secure=secure, httponly=True))
     if error.headers:
         answer.headers.update(error.headers)
     return answer
 
 
-async def answer_anything(request: Request, error: Exception) -> Response:
+def answer_anything(request: Request, error: Exception) -> Response:
     log.exception("unhandled", error=type(error).__name__)
-    return await _error_page(request, 500)
+    return _error_page(request, 500)
 
 
-async def _error_page(request: Request, status_code: int) -> Response:
-    shop = await _shop_of(request)
+def _error_page(request: Request, status_code: int) -> Response:
+    shop: Shop | None = request.scope["state"]["shop"]
     _ = translator(language_of(request, shop))
     title, lead = SAYINGS.get(status_code, SAYINGS[500 if status_code >= 500 else 400])
     if request.headers.get("HX-Request"):
@@ -69,14 +82,6 @@ async def _error_page(request: Request, status_code: int) -> Response:
         lead=_(lead),
         home_url=home,
     )
-
-
-async def _shop_of(request: Request) -> Shop | None:
-    """The shop in whose look to answer; none when it cannot even be read."""
-    try:
-        return await find_shop(request.url.path.strip("/").partition("/")[0])
-    except Exception:
-        return None
 
 
 HANDLERS = {

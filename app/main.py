@@ -7,6 +7,7 @@ from functools import partial
 
 import httpx
 from litestar import Litestar, Request, Response, get
+from litestar.config.compression import CompressionConfig
 from litestar.config.csrf import CSRFConfig
 from litestar.datastructures import CacheControlHeader
 from litestar.di import Provide
@@ -19,7 +20,8 @@ from app.background import Background
 from app.checkout.controllers import CheckoutController
 from app.checkout.order_controllers import OrderController, ResultController
 from app.database import DB, make_engine
-from app.errors import HANDLERS
+from app.errors import HANDLERS, find_look
+from app.incoming import IncomingRequest, refuse_nul
 from app.jobs import worker
 from app.pages import HTMX, HTMX_URL, STATIC, csrf_cookie_name
 from app.payments.accounts import Gateways
@@ -35,6 +37,8 @@ from app.shops.tenancy import find_shop
 
 # Work that was begun for a shopper is waited for this long when the process stops.
 DRAIN = 20.0
+
+PLAIN = "exclude_from_compression"
 
 A_DAY = CacheControlHeader(public=True, max_age=86_400)
 
@@ -77,7 +81,7 @@ def create_app(settings: Settings, http: httpx.AsyncClient | None = None, work: 
             robots,
             favicon,
             htmx,
-            create_static_files_router("/static", [STATIC], cache_control=A_DAY),
+            create_static_files_router("/static", [STATIC], cache_control=A_DAY, opt={PLAIN: False}),
         ],
         dependencies={
             "shop": Provide(provide_shop),
@@ -85,6 +89,9 @@ def create_app(settings: Settings, http: httpx.AsyncClient | None = None, work: 
             "background": Provide(provide_background),
         },
         exception_handlers=HANDLERS,
+        after_exception=[find_look],
+        request_class=IncomingRequest,
+        before_request=refuse_nul,
         csrf_config=CSRFConfig(
             secret=settings.secret_keys[0].hex(),
             cookie_name=csrf_cookie_name(settings.is_secure),
@@ -92,6 +99,9 @@ def create_app(settings: Settings, http: httpx.AsyncClient | None = None, work: 
             cookie_httponly=True,
         ),
         lifespan=[lifespan],
+        compression_config=CompressionConfig(backend="gzip", exclude_opt_key=PLAIN),
+        # Compressed beside what a shopper typed, a page's CSRF token could be guessed from the length.
+        opt={PLAIN: True},
         openapi_config=None,
         request_max_body_size=64 * 1024,
         logging_config=None,
@@ -151,6 +161,6 @@ async def favicon() -> File:
     return File(STATIC / "favicon.svg", media_type="image/svg+xml", content_disposition_type="inline")
 
 
-@get(HTMX_URL, cache_control=A_DAY)
+@get(HTMX_URL, cache_control=A_DAY, opt={PLAIN: False})
 async def htmx() -> File:
     return File(HTMX, media_type="text/javascript", content_disposition_type="inline")

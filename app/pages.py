@@ -84,7 +84,7 @@ def page(
     csp: Mapping[str, tuple[str, ...]] | None = None,
     **context: object,
 ) -> Response[str]:
-    """A template as an answer, with HTTP status `code`. `csp` adds hosts to the directives of the Content-Security-Policy."""
+    """A template as an answer, with HTTP status `code`. `csp` adds hosts to the directives of the CSP."""
     lang, nonce = language_of(request, shop), clock.new_token()
     html = (
         environment()

@@ -83,7 +83,7 @@ class PostgresEngine(Engine):
         return [dict(record) for record in results]
 
     async def get_version(self) -> float:
-        connection = await self.acquire(write=False)
+        connection = await self.acquire(write=False, in_pool=False)
         try:
             return float(connection.get_server_version().major)
         finally:

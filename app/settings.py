@@ -67,8 +67,8 @@ class Settings:
                 break
         else:
             raise BadSetting(
-                "TOSS_CLIENT_KEY must begin with test_ck_ or live_ck_ and TOSS_SECRET_KEY with the matching test_sk_ or "
-                "live_sk_: the API keys of one pair, not the widget's (gck, gsk)."
+                "TOSS_CLIENT_KEY must begin with test_ck_ or live_ck_ and TOSS_SECRET_KEY with the matching test_sk_ "
+                "or live_sk_: the API keys of one pair, not the widget's (gck, gsk)."
             )
         if mode == "live" and self.env == "demo":
             raise BadSetting("The demo takes no live keys: it must never move real money.")
@@ -99,8 +99,8 @@ def _origin(environ: Mapping[str, str], name: str, default: str) -> str:
 def _ring(text: str) -> tuple[bytes, ...]:
     if not text.strip():
         raise BadSetting(
-            "SELLOG_SECRET_KEYS is missing: write one or more 32-byte keys in base64, newest first, with commas between. "
-            "`openssl rand -base64 32` makes one."
+            "SELLOG_SECRET_KEYS is missing: write one or more 32-byte keys in base64, newest first, with commas "
+            "between. `openssl rand -base64 32` makes one."
         )
     try:
         keys = tuple(base64.b64decode(part.strip(), validate=True) for part in text.split(","))

@@ -130,8 +130,7 @@ class SQLiteEngine(Engine):
         for reader in readers:
             reader.give_back = lambda reader=reader: self._idle.put_nowait(reader)
             reader.give_back()
-        # The writer is closed last: it may move the log into the file and delete it, a reader may not.
-        self._connections = [*readers, self._writer]
+        self._connections = [self._writer, *readers]
         try:
             rows = await self.fetch(self._writer, "PRAGMA journal_mode=WAL")
             if rows != [{"journal_mode": "wal"}]:

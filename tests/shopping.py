@@ -15,11 +15,15 @@ import pytest
 from litestar import Litestar
 
 from app import clock
+from app.edge import Edge
 from app.jobs import worker
 from app.main import create_app, handlers_of, sweeps_of
 from app.orders.tables import Order
 from app.payments.accounts import Gateways, save_account
-from app.payments.tables import Payment, PaymentEvent
+from app.payments.provider import Outcome, OutcomeStatus
+from app.payments.settling import settle
+from app.payments.states import Cause
+from app.payments.tables import Payment, PaymentEvent, ProviderAccount
 from app.sealing import Ring
 from app.settings import Settings
 from app.shops.catalogue import add_product, add_shop
@@ -70,7 +74,7 @@ class Shopper:
 
     def __init__(self, market: "Market") -> None:
         self.market = market
-        transport = httpx.ASGITransport(market.app, raise_app_exceptions=False)
+        transport = httpx.ASGITransport(Edge(market.app), raise_app_exceptions=False)
         self.http = httpx.AsyncClient(transport=transport, base_url=BASE)
 
     async def form(self, product: Product, **query: object) -> dict[str, str]:
@@ -180,6 +184,23 @@ class Market:
         """What an order or a payment went through, oldest first."""
         events = await PaymentEvent.objects().where(PaymentEvent.subject == subject).order_by(PaymentEvent.id)
         return [(event.from_status, event.to_status) for event in events]
+
+    async def hear(self, payment: Payment, **said: Any) -> bool:
+        """Settles an answer that the PG might give: the whole amount captured, unless `said` says otherwise."""
+        account = await ProviderAccount.objects().get(ProviderAccount.id == payment.account)
+        answer = {
+            "status": OutcomeStatus.PAID,
+            "reference": payment.reference,
+            "merchant": account.merchant,
+            "live": False,
+            "amount": payment.amount,
+            "currency": payment.currency,
+            "captured": payment.amount if said.get("status", OutcomeStatus.PAID) is OutcomeStatus.PAID else 0,
+            "pg_payment_id": "key-at-the-pg",
+            "closed": True,
+            **said,
+        }
+        return await settle(payment, Outcome(**answer), self.gateways.open(account), Cause.RECONCILE)
 
     async def refusals(self) -> list[str]:
         events = await PaymentEvent.objects().where(PaymentEvent.subject == "refused").order_by(PaymentEvent.id)

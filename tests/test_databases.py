@@ -50,10 +50,11 @@ async def test_a_transaction_that_a_test_forgot_does_not_hold_up_the_next(
     forgetful = make_engine(database_url)
     DB.use(forgetful)
     await forgetful.open()
+    await add_author("Han")
 
     async def forget() -> None:
         await forgetful.transaction().__aenter__()
-        await add_author("Han")
+        await Author.update({Author.books_sold: 1}, force=True)
 
     await asyncio.create_task(forget())
     async with asyncio.timeout(10):

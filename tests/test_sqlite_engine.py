@@ -51,6 +51,7 @@ async def test_it_writes_ahead_syncs_fully_and_checks_foreign_keys(engine: SQLit
 
 async def test_closing_it_leaves_one_file_and_no_threads(engine: SQLiteEngine) -> None:
     await add_author("Han")
+    assert await authors() == ["Han"]
     await engine.aclose()
     assert [file.name for file in Path(engine.path).parent.glob("*.sqlite*")] == [Path(engine.path).name]
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("sqlite")]
@@ -149,6 +150,23 @@ async def test_a_writer_elsewhere_that_does_not_end_is_an_error_and_blocks_nothi
     assert await authors() == ["Han"]
 
 
+async def test_a_writer_of_our_own_that_does_not_end_is_an_error_too(engine: SQLiteEngine) -> None:
+    begun, done = asyncio.Event(), asyncio.Event()
+
+    async def hold() -> None:
+        async with write_transaction():
+            begun.set()
+            await done.wait()
+
+    holder = asyncio.create_task(hold())
+    await begun.wait()
+    with pytest.raises(sqlite3.OperationalError, match="locked"):
+        await asyncio.wait_for(begin_and_add(), 10)
+    done.set()
+    await holder
+    await begin_and_add()
+
+
 async def test_it_works_before_it_is_opened_while_somebody_else_writes(engine: SQLiteEngine) -> None:
     await engine.aclose()
     with writing_elsewhere(engine), pytest.raises(sqlite3.OperationalError, match="locked"):
@@ -231,4 +249,5 @@ async def test_a_folder_that_does_not_exist_is_an_error_and_can_be_tried_again(t
         await engine.open()
     (tmp_path / "shops").mkdir()
     await engine.open()
+    assert await pragma(engine._writer, "journal_mode") == "wal"
     await engine.aclose()

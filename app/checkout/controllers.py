@@ -8,11 +8,11 @@ from litestar.di import NamedDependency
 from litestar.params import FromQuery
 from litestar.response import Redirect
 
-from app.checkout.form import CheckoutForm, parse_quantity
+from app.checkout.form import CheckoutForm, is_token, parse_quantity
 from app.checkout.order_page import OrderPage, OrderView
 from app.language import Translator, translator
 from app.money import Money
-from app.orders.placing import Wanted, form_token, place_order
+from app.orders.placing import Wanted, form_token, held_by_form, place_order
 from app.orders.stock import SoldOut
 from app.orders.tables import Order
 from app.orders.totals import limit_of, totals_of
@@ -59,7 +59,7 @@ class CheckoutController(Controller):
         quantity: FromQuery[str] = "1",
         checkout_token: FromQuery[str] = "",
     ) -> Response:
-        found = await find_product(shop, product)
+        found = await _product_for(shop, product, checkout_token)
         form = CheckoutForm.fresh(product, quantity, checkout_token)
         return _form_page(request, shop, found, await list_offers(shop), form)
 
@@ -71,8 +71,9 @@ class CheckoutController(Controller):
         product: FromQuery[str] = "",
         quantity: FromQuery[str] = "",
         pay: FromQuery[str] = "",
+        checkout_token: FromQuery[str] = "",
     ) -> Response:
-        found = await find_product(shop, product)
+        found = await _product_for(shop, product, checkout_token)
         offers = await list_offers(shop)
         lang = language_of(request, shop)
         view, ways = _totals(found, quantity.strip(), offers, lang)
@@ -95,7 +96,7 @@ class CheckoutController(Controller):
         self, request: Request, shop: NamedDependency[Shop], gateways: NamedDependency[Gateways]
     ) -> Response:
         form = CheckoutForm.of(await request.form())
-        product = await find_product(shop, form.product)
+        product = await _product_for(shop, form.product, form.checkout_token)
         offers = await list_offers(shop)
         quantity, offer = form.check(product, offers, translator(language_of(request, shop)))
         if form.errors or offer is None:
@@ -147,6 +148,14 @@ class CheckoutController(Controller):
             edit_url=_edit_url(request, shop, order, view),
             order_url=_url(request, "order", shop, token=order.token),
         )
+
+
+async def _product_for(shop: Shop, product_id: str, checkout_token: str) -> Product:
+    """The product with the stock that this form can have: with what its own order holds. Raises NotFound."""
+    product = await find_product(shop, product_id)
+    if product.stock is not None and is_token(checkout_token):
+        product.stock += await held_by_form(shop, product, checkout_token)
+    return product
 
 
 def _url(request: Request, name: str, shop: Shop, **params: str) -> str:

@@ -16,6 +16,11 @@ _TOKEN = re.compile(r"[A-Za-z0-9_-]{22}")
 _QUANTITY = re.compile(r"[0-9]{1,12}")
 
 
+def is_token(text: str) -> bool:
+    """Whether this can be the token of a form of ours."""
+    return _TOKEN.fullmatch(text) is not None
+
+
 @dataclass(slots=True)
 class CheckoutForm:
     """Raw values as the shopper typed them, and `errors` by field name, in the page's language."""
@@ -30,7 +35,7 @@ class CheckoutForm:
     @classmethod
     def fresh(cls, product: str, quantity: str, checkout_token: str) -> "CheckoutForm":
         """A form not sent yet; with the token of an order that it is to replace, if there is one."""
-        token = checkout_token if _TOKEN.fullmatch(checkout_token) else clock.new_token()
+        token = checkout_token if is_token(checkout_token) else clock.new_token()
         return cls(product=product, quantity=quantity.strip()[:12], checkout_token=token)
 
     @classmethod
@@ -41,11 +46,11 @@ class CheckoutForm:
         return cls(**{name: value.strip()[:320] if isinstance(value, str) else "" for name, value in values.items()})
 
     def check(self, product: Product, offers: Sequence[Offer], _: Translator) -> tuple[int, Offer | None]:
-        """The quantity and the way to pay; fills `errors` with all that is wrong. The values mean nothing where it does."""
+        """The quantity and the way to pay; they mean nothing where `errors` got what is wrong with them."""
         quantity = self._check_quantity(product, _)
         self._check_email(_)
         offer = self._check_pay(product, quantity, offers, _)
-        if not _TOKEN.fullmatch(self.checkout_token):
+        if not is_token(self.checkout_token):
             self.checkout_token = clock.new_token()
             self.errors["form"] = _("주문서가 오래되었습니다. 내용을 확인하고 다시 눌러 주세요.")
         return quantity, offer

@@ -25,8 +25,8 @@ async def claim(limit: int) -> list[Job]:
     skip = " FOR UPDATE SKIP LOCKED" if Job._meta.db.engine_type == "postgres" else ""
     async with write_transaction():
         rows = await Job.raw(
-            "UPDATE jobs SET lease_until = {}, tries = tries + 1 WHERE id IN (SELECT id FROM jobs WHERE done_at IS NULL "
-            "AND run_at <= {} AND (lease_until IS NULL OR lease_until < {}) AND tries < {} ORDER BY run_at LIMIT {}"
+            "UPDATE jobs SET lease_until = {}, tries = tries + 1 WHERE id IN (SELECT id FROM jobs "
+            "WHERE done_at IS NULL AND run_at <= {} AND (lease_until IS NULL OR lease_until < {}) AND tries < {} ORDER BY run_at LIMIT {}"
             + skip
             + ") RETURNING id",
             now + LEASE,

@@ -49,8 +49,22 @@ async def place_order(shop: Shop, wanted: Wanted, close: Close) -> Order:
 
 
 def form_token(order: Order) -> str:
-    """The token of the form that made the order. In the row the shop stands before it: another shop's is another token."""
+    """The token of the form that made the order. In the row the shop stands before it: each shop has its own."""
     return order.checkout_token.partition(".")[2]
+
+
+async def held_by_form(shop: Shop, product: Product, checkout_token: str) -> int:
+    """How many pieces the form's own order holds. They are out of the stock, but there for whoever sends the form again."""
+    item = (
+        await OrderItem.select(OrderItem.quantity)
+        .where(
+            OrderItem.order.checkout_token == f"{shop.id.hex}.{checkout_token}",
+            OrderItem.order.holds_stock.eq(True),
+            OrderItem.product == product.id,
+        )
+        .first()
+    )
+    return item["quantity"] if item else 0
 
 
 async def _is_same(order: Order, wanted: Wanted) -> bool:

@@ -30,8 +30,7 @@ async def take(product_id: object, quantity: int) -> None:
 
 
 async def take_again(order: Order) -> None:
-    """For an order that gave its stock back and is paid after all. Raises SoldOut; the caller's transaction must fail or
-    leave the order as it was: several products are taken one after another."""
+    """For an order that gave its stock back and is paid after all. Raises SoldOut; then nothing was taken."""
     items = await OrderItem.select(OrderItem.product, OrderItem.quantity).where(OrderItem.order == order.id)
     taken: list[tuple[object, int]] = []
     for item in items:

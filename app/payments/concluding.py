@@ -1,7 +1,7 @@
-"""Concluding: asking the PG about one payment and settling what it says. The one path behind return, view and reconciler.
+"""Concluding: asking the PG about one payment and settling what it says. The one path behind return, view and worker.
 
-A return is only a reason to ask. Around the call that moves money stands the intent: the claim and the key are committed
-first, so that whoever comes after a crash can go on.
+A return is only a reason to ask. Around the call that moves money stands the intent: the claim and the key are
+committed first, so that whoever comes after a crash can go on.
 """
 
 from dataclasses import replace
@@ -103,7 +103,7 @@ async def _confirm(
     try:
         seen = await provider.examine(attempt_of(payment), claim)
     except Unreadable:
-        return await _refuse(payment, Refusal.OTHER_PAYMENT, {"why": "unknown to the PG"})
+        return await _refuse(payment, Refusal.OTHER_PAYMENT, {"pg": "unknown"})
     except Misconfigured as error:
         await _note_health(payment.account, error)
         return await _refuse(payment, Refusal.MISCONFIGURED, {"code": str(error)})

@@ -53,7 +53,7 @@ async def _fields(request: Request) -> dict[str, str]:
     fields = {name: request.query_params.getall(name)[0] for name in request.query_params if name != "payment"}
     if request.method == HttpMethod.POST:
         fields |= {name: value for name, value in (await request.form()).items() if isinstance(value, str)}
-    return {name[:40]: value[:400] for name, value in list(fields.items())[:20]}
+    return {name[:40]: value[:400].replace("\0", "") for name, value in list(fields.items())[:20]}
 
 
 async def _where(request: Request, shop: Shop, order_id: object, payment_id: object, refusal: Refusal | None) -> str:

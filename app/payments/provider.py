@@ -97,8 +97,8 @@ class Notice:
 class Claim:
     """What a return says: which payment it means. It never says that money moved.
 
-    `key` is the PG's name for the payment; `failure` the PG's code where the shopper came back without paying, and `left`
-    whether they closed the window themselves.
+    `key` is the PG's name for the payment; `failure` the PG's code where the shopper came back without paying, and
+    `left` whether they closed the window themselves.
     """
 
     reference: str | None
@@ -168,7 +168,7 @@ class Unreachable(Exception):
 
 
 class Misconfigured(Exception):
-    """The PG refuses our keys: nothing happened, and nothing will until the owner mends them. `str()` is the PG's code."""
+    """The PG refuses our keys: nothing happened, nor will until the owner mends them. `str()` is the PG's code."""
 
 
 class Refused(Exception):

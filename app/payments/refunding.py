@@ -16,7 +16,7 @@ from app.payments.tables import Payment, ProviderAccount, Refund
 
 
 async def carry_out(gateways: Gateways, payload: Mapping[str, str]) -> None:
-    """The job behind a Refund row. Raises Unreachable, so that it is done again, until the PG has said what happened."""
+    """The job behind a Refund row. Raises Unreachable until the PG has said what happened: then it is done again."""
     refund = await Refund.objects().get(Refund.id == UUID(payload["refund"]))
     if refund.status not in (RefundStatus.REQUESTED, RefundStatus.PENDING):
         return

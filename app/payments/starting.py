@@ -28,8 +28,8 @@ class NotPayable(Exception):
 async def start_payment(order_id: object, offer: Offer) -> Payment:
     """The payment that the shopper is handed over with; the same one while it is untouched, so a double click is one.
 
-    An older attempt that nobody has confirmed is closed. Raises NotPayable, and stock.SoldOut where the order's hold has
-    ended and its goods are gone.
+    An older attempt that nobody has confirmed is closed. Raises NotPayable, and stock.SoldOut where the order's hold
+    has ended and its goods are gone.
     """
     async with write_transaction():
         order = await lock_order(order_id)

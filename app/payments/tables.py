@@ -41,7 +41,8 @@ class ProviderAccount(Table, tablename="provider_accounts", db=DB):
 
 
 class Payment(Table, tablename="payments", db=DB):
-    """One attempt to pay one order at one PG. Only `starting`, `settling`, `concluding` and `expiring` write its status."""
+    """One attempt to pay one order at one PG. Its status: begun by `starting` and `concluding`, moved by `settling`
+    on the PG's word, ended by `closing` where nobody confirmed."""
 
     id = UUID(primary_key=True, default=clock.new_id)
     order = ForeignKey(Order, null=False, on_delete=OnDelete.restrict, index=True)

@@ -59,9 +59,10 @@ def create_sandbox(
     What it knows is kept in the file `book`, or in memory; a seeded `chance` makes ids and percentages
     repeatable. `app.state.book` is open until the app's shutdown. A live key raises ValueError.
     """
+    known = read_accounts(accounts)
     world = World(now, sleep, chance or Random())
     pages = Book(book)
-    toss = TossPayments(read_accounts(accounts), pages, world)
+    toss = TossPayments(known, pages, world)
     faults = Faults(pages, world, {PROVIDER: ERRORS})
     desk = TossDesk(toss, faults, pages, world)
     parts = {"book": pages, "toss": toss, "faults": faults, "desk": desk}

@@ -6,12 +6,9 @@ from uuid import UUID
 from app.shops.tables import Product, Shop
 
 RESERVED = frozenset(
-    {
-        "admin", "api", "app", "assets", "callback", "control", "docs", "favicon.ico", "healthz", "language", "login", "logout",
-        "metrics", "owner", "readyz", "robots.txt", "sandbox", "schema", "sellog", "sitemap.xml", "static", "webhooks", "well-known",
-        "www",
-    }
-)  # fmt: skip
+    "admin api app assets callback control docs favicon.ico healthz language login logout metrics owner readyz "
+    "robots.txt sandbox schema sellog sitemap.xml static webhooks well-known www".split()
+)
 """First segments of our own paths, present and likely, that no shop may have."""
 
 _DOMAIN = re.compile(r"[a-z0-9][a-z0-9-]{1,38}")
@@ -28,9 +25,7 @@ class BadDomain(ValueError):
 def check_domain(domain: str) -> str:
     """Raises BadDomain."""
     if not _DOMAIN.fullmatch(domain):
-        raise BadDomain(
-            f"{domain!r}: a shop's name in the URL has 2 to 39 of a-z, 0-9 and -, and begins with a letter or digit"
-        )
+        raise BadDomain(f"{domain!r}: a shop's name in the URL is 2 to 39 of a-z, 0-9 and -, a letter or digit first")
     if domain in RESERVED:
         raise BadDomain(f"{domain!r} is a name that Sellog keeps for itself")
     return domain

@@ -1,9 +1,10 @@
 """Toss Payments: core API v1 and browser SDK v2, payment window, card and easy pay.
 
-Source: Toss's core API reference, error code and webhook pages. Toss has no version header: the version belongs to the key.
+Source: Toss's core API reference and error code pages. Toss has no version header: the version belongs to the key.
 """
 
 import base64
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -81,6 +82,8 @@ LOOK_UP = frozenset(
         "FAILED_PARTIAL_REFUND",
     }
 )
+# What may stand in the path of a look-up.
+PAYMENT_KEY = re.compile(r"[A-Za-z0-9_=~+-][A-Za-z0-9_=~+.-]{0,199}")
 # The shopper closed the window; a failUrl with it may lack the orderId.
 LEFT = frozenset({"PAY_PROCESS_CANCELED", "USER_CANCEL"})
 # The first request with this key still runs: the same key again, later.
@@ -138,13 +141,16 @@ class Toss:
         return Widget("pay/toss.html", self.account.sdk_url, params)
 
     def read(self, notice: Notice) -> Claim:
-        """successUrl gets `paymentKey, orderId, amount`; failUrl gets `code`, and no orderId when the shopper just left."""
+        """successUrl gets `paymentKey, orderId, amount`; failUrl `code`, without orderId when the shopper just left."""
         query = notice.query
         if "paymentKey" in query:
             try:
-                return Claim(query["orderId"], query["paymentKey"], int(query["amount"]))
+                claim = Claim(query["orderId"], query["paymentKey"], int(query["amount"]))
             except (KeyError, ValueError):
                 raise Unreadable("paymentKey without orderId and a whole amount") from None
+            if not PAYMENT_KEY.fullmatch(claim.key):
+                raise Unreadable("not a paymentKey")
+            return claim
         if query.get("code"):
             code = query["code"][:80]
             return Claim(query.get("orderId"), failure=code, left=code in LEFT)
@@ -185,6 +191,8 @@ class Toss:
                 return replace(outcome, retry_key=error.code != STILL_RUNNING)
             if error.code in MISCONFIGURED:
                 raise Misconfigured(error.code) from None
+            if error.status == 429:
+                raise Unreachable(error.code) from None
             raise Refused(error.code) from None
         return self._outcome(payment)
 
@@ -243,9 +251,9 @@ class Toss:
                 _minor(payment["balanceAmount"], payment),
             )
             approved = payment.get("approvedAt")
-            captured = total if status is OutcomeStatus.PAID and approved else 0
             if payment["status"] == "CANCELED" and not approved:
                 status = OutcomeStatus.CANCELLED
+            captured = total if status is OutcomeStatus.PAID else 0
             return Outcome(
                 status=status,
                 reference=payment["orderId"],
