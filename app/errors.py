@@ -53,7 +53,7 @@ def answer_http_error(request: Request, error: HTTPException) -> Response:
         # A token of an older key would be refused for ever: the next page brings a new one.
         secure = request.app.state.settings.is_secure
         # Browsers ignore a `__Host-` cookie that is not `Secure`, also where it only ends an older one.
-        answer.set_cookie(Cookie(csrf_cookie_name(secure), "", max_age=0, expires=0, secure=secure, httponly=True))
+        answer.set_cookie(Cookie(csrf_cookie_name(secure), value="", max_age=0, secure=secure, httponly=True))
     if error.headers:
         answer.headers.update(error.headers)
     return answer

@@ -58,16 +58,17 @@ async def _fields(request: Request) -> dict[str, str]:
 
 async def _where(request: Request, shop: Shop, order_id: object, payment_id: object, refusal: Refusal | None) -> str:
     """The page that is true now, whatever the browser came back with."""
+    payments = {payment.id: payment for payment in await Payment.objects().where(Payment.order == order_id)}
+    # Read after its payments: one that another tab settles in between is seen here as undecided or as paid.
     order = await Order.objects().get(Order.id == order_id)
-    payment = await Payment.objects().get(Payment.id == payment_id)
-    undecided = await Payment.exists().where(Payment.order == order_id, Payment.status == PaymentStatus.CONFIRMING)
+    undecided = any(payment.status == PaymentStatus.CONFIRMING for payment in payments.values())
     query = {"order": order.token}
     if order.paid_by is not None or undecided:
         name = "success"
     elif refusal is not None:
         name, query["why"] = "fail", refusal.value
-    elif payment.status in PAGES:
-        name = PAGES[payment.status]
+    elif (status := payments[payment_id].status) in PAGES:
+        name = PAGES[status]
     else:
         return request.app.route_reverse("order", domain=shop.domain, token=order.token)
     return f"{request.app.route_reverse(name, domain=shop.domain)}?{urlencode(query)}"

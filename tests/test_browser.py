@@ -1,0 +1,216 @@
+"""A person's way through the demo: real servers, a real browser, JavaScript on (and once off)."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+ROOT = Path(__file__).parent.parent
+
+pytestmark = pytest.mark.browser
+
+PHONE = {"width": 390, "height": 844}
+DESKTOP = {"width": 1280, "height": 900}
+
+
+@dataclass(frozen=True)
+class Demo:
+    """A demo that runs as a process of its own."""
+
+    shop_url: str
+    sandbox_url: str
+    products: list[dict]
+
+    def product(self, name: str) -> dict:
+        return next(product for product in self.products if product["name"] == name)
+
+    def fault(self, **fault: object) -> None:
+        answer = httpx.post(f"{self.sandbox_url}/control/faults", json={"provider": "toss", **fault})
+        assert answer.status_code == 201, answer.text
+
+    def mend(self) -> None:
+        assert httpx.delete(f"{self.sandbox_url}/control/faults").status_code == 204
+
+    def ledger(self) -> dict[str, dict]:
+        payments = httpx.get(f"{self.sandbox_url}/control/ledger").json()["payments"]
+        return {payment["reference"]: payment for payment in payments}
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    folder = tmp_path_factory.mktemp("demo")
+    command = [sys.executable, "-m", "app.cli", "demo", "--data", str(folder), "--port", "0", "--sandbox-port", "0"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, env=os.environ) as process:
+        assert process.stdout is not None
+        lines = []
+        for line in process.stdout:
+            lines.append(line)
+            if line.startswith("Sellog is ready at"):
+                break
+        assert process.poll() is None, lines
+        facts = json.loads((folder / "demo.json").read_text())
+        assert lines[-1].split()[-1] == facts["shop_url"]
+        yield Demo(facts["shop_url"], facts["sandbox_url"], facts["products"])
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=30) == 0
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=os.environ.get("SELLOG_CHROMIUM") or None,
+            args=["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(params=[PHONE, DESKTOP], ids=["phone", "desktop"])
+def page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
+    """A page in a fresh profile. Whatever the browser complains of fails the test."""
+    context = browser.new_context(viewport=request.param, reduced_motion="reduce")
+    page = context.new_page()
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    yield page
+    context.close()
+    # An answer of 422 is part of the form's way; Chromium calls it an error.
+    assert [complaint for complaint in complaints if "status of 422" not in complaint] == []
+
+
+def fits(page: Page) -> bool:
+    """Nothing makes the page scroll sideways."""
+    return page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+
+
+def go_to_window(page: Page, demo: Demo, name: str = "오침 제본 공책") -> str:
+    """From the shop's page to the PG's window, which opens by itself; the payment's reference."""
+    page.goto(demo.shop_url)
+    page.get_by_role("link", name=name).click()
+    page.get_by_role("link", name="구매하기").click()
+    page.get_by_label("이메일").fill("minji.kim@example.com")
+    page.get_by_role("button", name=re.compile("결제하기")).click()
+    return wait_for_window(page, demo)
+
+
+def wait_for_window(page: Page, demo: Demo) -> str:
+    page.wait_for_url(f"{demo.sandbox_url}/window/**")
+    reference = page.locator("dt", has_text="참조").locator("xpath=following-sibling::dd[1]").inner_text().strip()
+    assert re.fullmatch("[0-9A-Z]{26}", reference)
+    return reference
+
+
+def test_a_shopper_buys_two_with_the_total_following_the_quantity(page: Page, demo: Demo) -> None:
+    page.goto(demo.shop_url)
+    assert fits(page)
+    page.get_by_role("link", name="백자 유약 머그").click()
+    assert fits(page)
+    page.get_by_role("link", name="구매하기").click()
+    page.get_by_role("button", name="하나 늘리기").click()
+    expect(page.locator("#totals .total")).to_contain_text("52,000원")
+    expect(page.get_by_role("button", name="52,000원 결제하기")).to_be_visible()
+    page.get_by_label("이메일").fill("minji.kim@")
+    page.get_by_role("button", name="52,000원 결제하기").click()
+    expect(page.get_by_role("alert").first).to_contain_text("이메일")
+    expect(page.get_by_label("수량", exact=True)).to_have_value("2")
+    assert fits(page)
+    page.get_by_label("이메일").fill("minji.kim@example.com")
+    page.get_by_role("button", name="52,000원 결제하기").click()
+
+    reference = wait_for_window(page, demo)
+    assert fits(page)
+    page.get_by_role("button", name="승인하기").click()
+
+    expect(page.get_by_role("heading", name="결제가 끝났어요")).to_be_visible()
+    assert page.url.startswith(f"{demo.shop_url}/checkout/success?order=")
+    expect(page.locator(".total")).to_contain_text("52,000원")
+    assert demo.ledger()[reference]["captured"] == 52_000
+    assert fits(page)
+    page.get_by_role("link", name="주문 보기").click()
+    expect(page.locator("#status")).to_have_attribute("data-status", "paid")
+    assert "hx-get" not in page.locator("#status").evaluate("node => node.outerHTML")
+    assert fits(page)
+    receipt = page.get_by_role("link", name="영수증 보기").get_attribute("href")
+    assert httpx.get(receipt).status_code == 200
+
+
+def test_after_a_refusal_and_a_closed_window_the_same_order_is_paid(page: Page, demo: Demo) -> None:
+    first = go_to_window(page, demo)
+    page.get_by_role("button", name="거절하기").click()
+    expect(page.get_by_role("heading", name="결제되지 않았어요")).to_be_visible()
+    expect(page.locator(".notice")).to_contain_text("카드사에서 결제를 승인하지 않았습니다")
+    number = page.locator(".number").inner_text()
+    assert fits(page)
+
+    page.get_by_role("button", name="다시 결제하기").click()
+    second = wait_for_window(page, demo)
+    page.get_by_role("button", name="결제하지 않고 닫기").click()
+    expect(page.get_by_role("heading", name="결제를 그만두셨어요")).to_be_visible()
+    assert page.locator(".number").inner_text() == number
+
+    page.get_by_role("button", name="다시 결제하기").click()
+    third = wait_for_window(page, demo)
+    page.get_by_role("button", name="승인하기").click()
+    expect(page.get_by_role("heading", name="결제가 끝났어요")).to_be_visible()
+    assert page.locator(".number").first.inner_text() == number
+    captured = {reference: demo.ledger()[reference]["captured"] for reference in (first, second, third)}
+    assert captured == {first: 0, second: 0, third: 14_000}
+
+
+def test_going_back_from_the_window_does_not_send_the_shopper_away_again(page: Page, demo: Demo) -> None:
+    go_to_window(page, demo)
+    page.go_back()
+    expect(page.get_by_text("결제창을 한 번 열었던 주문입니다")).to_be_visible()
+    page.get_by_role("button", name="결제창 열기").click()
+    wait_for_window(page, demo)
+    page.get_by_role("button", name="승인하기").click()
+    expect(page.get_by_role("heading", name="결제가 끝났어요")).to_be_visible()
+
+
+def test_editing_from_the_pay_page_replaces_the_order(page: Page, demo: Demo) -> None:
+    reference = go_to_window(page, demo, "쌀겨 비누 두 개 묶음")
+    page.go_back()
+    page.get_by_role("link", name="주문 내용 고치기").click()
+    page.get_by_role("button", name="하나 늘리기").click()
+    expect(page.get_by_role("button", name="18,000원 결제하기")).to_be_visible()
+    page.get_by_label("이메일").fill("minji.kim@example.com")
+    page.get_by_role("button", name="18,000원 결제하기").click()
+    assert wait_for_window(page, demo) != reference
+    page.get_by_role("button", name="승인하기").click()
+    expect(page.locator(".total")).to_contain_text("18,000원")
+
+
+def test_an_answer_that_is_lost_for_a_while_shows_that_we_are_asking(page: Page, demo: Demo) -> None:
+    reference = go_to_window(page, demo)
+    demo.fault(kind="answer_lost_after", reference=reference)
+    demo.fault(kind="server_error", percent=100, call="lookup")
+    page.get_by_role("button", name="승인하기").click()
+    expect(page.get_by_role("heading", name="결제를 확인하고 있어요")).to_be_visible(timeout=15_000)
+    assert fits(page)
+    demo.mend()
+    expect(page.get_by_role("heading", name="결제가 끝났어요")).to_be_visible(timeout=15_000)
+    assert demo.ledger()[reference]["captured"] == 14_000
+
+
+def test_without_javascript_the_form_leads_to_the_pay_page(browser: Browser, demo: Demo) -> None:
+    context = browser.new_context(java_script_enabled=False, viewport=PHONE)
+    page = context.new_page()
+    page.goto(f"{demo.shop_url}/checkout?product={demo.product('하동 첫물 녹차 60g')['id']}")
+    page.get_by_label("수량", exact=True).fill("3")
+    page.get_by_label("이메일").fill("minji.kim@example.com")
+    page.get_by_role("button", name=re.compile("결제하기")).click()
+    expect(page.locator(".total")).to_contain_text("54,000원")
+    expect(page.get_by_role("button", name="결제창 열기")).to_be_hidden()
+    assert "자바스크립트를 켜 주세요" in page.content()
+    context.close()
