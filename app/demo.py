@@ -4,6 +4,7 @@ import asyncio
 import base64
 import json
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,11 +52,9 @@ def run_demo(folder: Path, port: int, sandbox_port: int, reset: bool, environ: d
     shop_listener = listen(HOST, port)
     sandbox_listeners = [listen(HOST, sandbox_port)]
     demo = Demo(folder, shop_listener.getsockname()[1], sandbox_listeners[0].getsockname()[1])
-    try:
+    # Without IPv6, browsers take the other address of the name.
+    with suppress(PortTaken):
         sandbox_listeners.append(listen("::1", demo.sandbox_port))
-    except PortTaken:
-        # A machine without IPv6: browsers then take the other address of the name.
-        pass
     settings = _settings(demo, environ)
     with (folder / "demo.log").open("a", encoding="utf-8") as log_file:
         configure_logging(log_file)

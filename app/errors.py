@@ -30,7 +30,7 @@ SAYINGS = {
 
 
 async def find_look(error: Exception, scope: Scope) -> None:
-    """Finds the shop in whose look to answer, before the answer is made: Litestar awaits this, but no exception handler."""
+    """Finds the shop in whose look to answer: Litestar awaits this, and then calls a handler without awaiting it."""
     try:
         shop = await find_shop(scope["path"].strip("/").partition("/")[0])
     except Exception:

@@ -9,7 +9,7 @@ from app.shops.tenancy import NotFound
 
 class IncomingRequest(Request):
     async def form(self) -> FormMultiDict:
-        """Raises ClientException for bytes that are no text, PermissionDeniedException for a CSRF token that is none."""
+        """Raises ClientException for bytes that are no text, PermissionDeniedException for an odd CSRF token."""
         try:
             form = await super().form()
         except (UnicodeError, LookupError):

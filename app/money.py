@@ -1,13 +1,15 @@
 """Money: an integer of minor units with its currency. The only type that amounts travel in."""
 
 from dataclasses import dataclass
+from functools import total_ordering
 
 from babel.numbers import format_currency, format_decimal, get_currency_precision
 
 CURRENCIES = ("KRW", "USD", "EUR", "JPY")
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@total_ordering
+@dataclass(frozen=True, slots=True)
 class Money:
     """`amount` is in minor units: won for KRW, cents for USD. Different currencies never add up or compare."""
 
@@ -25,6 +27,9 @@ class Money:
 
     def __sub__(self, other: "Money") -> "Money":
         return Money(self.amount - self._same(other), self.currency)
+
+    def __lt__(self, other: "Money") -> bool:
+        return self.amount < self._same(other)
 
     def __mul__(self, quantity: int) -> "Money":
         return Money(self.amount * quantity, self.currency)

@@ -12,7 +12,7 @@ _NONCE = 12
 
 
 class Unsealable(Exception):
-    """No key of the ring opens this text: it was sealed with a key that is gone, or for another purpose."""
+    """No key of the ring opens this text: sealed with one that is gone, for another purpose, or never."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +29,10 @@ class Ring:
 
     def open(self, sealed: str, purpose: str) -> str:
         """Raises Unsealable."""
-        raw = base64.b64decode(sealed)
         for key in self.keys:
             try:
+                raw = base64.b64decode(sealed)
                 return AESGCM(key).decrypt(raw[:_NONCE], raw[_NONCE:], purpose.encode()).decode()
-            except InvalidTag:
+            except (InvalidTag, ValueError):
                 continue
         raise Unsealable(purpose)

@@ -1,7 +1,6 @@
 """Everything that the environment decides, read once. A bad value stops the start with its name and the remedy."""
 
 import base64
-import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -90,7 +89,10 @@ class Settings:
 
 def _origin(environ: Mapping[str, str], name: str, default: str) -> str:
     value = environ.get(name, default).rstrip("/")
-    parts = urlsplit(value)
+    try:
+        parts = urlsplit(value)
+    except ValueError:
+        parts = urlsplit("")
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
         raise BadSetting(f"{name} is not a web address: write something like {default}")
     return value
@@ -104,7 +106,7 @@ def _ring(text: str) -> tuple[bytes, ...]:
         )
     try:
         keys = tuple(base64.b64decode(part.strip(), validate=True) for part in text.split(","))
-    except binascii.Error:
+    except ValueError:
         raise BadSetting("SELLOG_SECRET_KEYS is not base64: `openssl rand -base64 32` makes a key.") from None
     if any(len(key) != 32 for key in keys):
         raise BadSetting("SELLOG_SECRET_KEYS: each key must have 32 bytes; `openssl rand -base64 32` makes one.")

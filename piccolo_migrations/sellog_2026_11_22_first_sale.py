@@ -28,7 +28,7 @@ CREATE TABLE shops (
 CREATE TABLE products (
     id UUID PRIMARY KEY NOT NULL,
     shop UUID NOT NULL REFERENCES shops (id) ON DELETE RESTRICT,
-    name VARCHAR(120) NOT NULL,
+    name VARCHAR(120) NOT NULL CHECK (trim(name) <> ''),
     description TEXT NOT NULL DEFAULT '',
     facts TEXT NOT NULL DEFAULT '',
     price BIGINT NOT NULL CHECK (price >= 1),

@@ -34,6 +34,7 @@ QUANTITIES = [
 MISSING = "이메일을 적어 주세요. 예: minji.kim@example.com"
 WRONG = "이메일 주소를 다시 확인해 주세요. 예: minji.kim@example.com"
 NO_HOST = "@ 뒤의 주소가 빠졌어요. 예: minji.kim@example.com"
+CHOOSE = "결제 방법을 하나 골라 주세요."
 EMAILS = [
     ("", MISSING),
     ("   ", MISSING),
@@ -45,7 +46,7 @@ EMAILS = [
     ("minji@example.com, other@example.com", WRONG),
     ("minji@example.com\r\nBcc: other@example.com", WRONG),
     ("Minji <minji@example.com>", WRONG),
-    ("a" * 65 + "@example.com", WRONG),
+    ("a" * 250 + "@example.com", WRONG),
     ("a@" + "b." * 130 + "com", WRONG),
 ]
 
@@ -126,9 +127,7 @@ async def test_an_email_address_that_cannot_be_written_to_comes_back_with_the_re
         ("a" * 64 + "@" + "b" * 60 + "." + "c" * 60 + "." + "d" * 60 + ".com", None),
     ],
 )
-async def test_a_good_email_address_is_kept_in_one_form(
-    market: Market, shopper: Shopper, email: str, kept: str | None
-):
+async def test_a_good_email_address_is_kept_in_one_form(market: Market, shopper: Shopper, email: str, kept: str | None):
     await shopper.order(market.mug, email=email)
     assert (await market.only_order()).customer_email == (kept or email)
 
@@ -136,20 +135,20 @@ async def test_a_good_email_address_is_kept_in_one_form(
 @pytest.mark.parametrize("pay", ["", "card", "x:card"])
 async def test_a_way_to_pay_must_be_one_that_is_offered(market: Market, shopper: Shopper, pay: str):
     answer = await shopper.submit(market.mug, pay=pay)
-    assert refused(answer, "pay", "결제 방법을 골라 주세요.")
+    assert refused(answer, "pay", CHOOSE)
     assert await Order.count() == 0
 
 
 async def test_a_form_without_its_way_to_pay_comes_back(market: Market, shopper: Shopper):
     form = await shopper.form(market.mug)
     del form["pay"]
-    assert refused(await shopper.send(market.mug, form), "pay", "결제 방법을 골라 주세요.")
+    assert refused(await shopper.send(market.mug, form), "pay", CHOOSE)
 
 
 async def test_nobody_pays_with_the_account_of_another_shop(market: Market, shopper: Shopper):
     theirs = (await shopper.form(market.spoon))["pay"]
     answer = await shopper.submit(market.mug, pay=theirs)
-    assert refused(answer, "pay", "결제 방법을 골라 주세요.")
+    assert refused(answer, "pay", CHOOSE)
     assert theirs not in answer.text
     assert await Payment.count() == 0
 
@@ -167,7 +166,7 @@ async def test_every_mistake_is_told_at_once_and_every_value_kept(market: Market
     answer = await shopper.submit(market.mug, quantity="1.5", email="<minji>@", pay=str(uuid4()))
     assert refused(answer, "quantity", WHOLE)
     assert refused(answer, "email", NO_HOST)
-    assert refused(answer, "pay", "결제 방법을 골라 주세요.")
+    assert refused(answer, "pay", CHOOSE)
     assert "세 가지만 고쳐 주세요" in answer.text
     for link in ("#quantity", "#email", "#pay-1"):
         assert f'<a href="{link}">' in answer.text

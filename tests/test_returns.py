@@ -279,6 +279,23 @@ async def test_a_failure_return_that_finds_the_money_taken_is_a_success(market: 
     assert (await market.only_order()).paid_by == (await market.only_payment()).id
 
 
+async def test_a_return_after_the_pgs_ten_minutes_says_so_and_can_be_paid_again(
+    market: Market, shopper: Shopper
+) -> None:
+    url = await shopper.approve(market.mug)
+    market.time.go_on(minutes=10)
+
+    page = await shopper.come_back(url)
+
+    assert page.url.path == "/haru/checkout/fail"
+    assert "결제할 수 있는 시간이 지났습니다" in page.text
+    assert "돈은 빠져나가지 않았습니다" in page.text
+    assert market.confirms == []
+    again = await shopper.press(page)
+    await shopper.open_window(again.headers["location"])
+    assert "결제가 끝났어요" in (await shopper.come_back(await market.pg.buyer.approve())).text
+
+
 async def test_a_head_request_or_a_bot_without_parameters_ends_nothing(market: Market, shopper: Shopper) -> None:
     url = await shopper.approve(market.mug)
     answer = await shopper.http.head(f"{BASE}/haru/checkout/callback?payment={(await market.only_payment()).token}")

@@ -13,6 +13,7 @@ from app.checkout.order_page import OrderPage, OrderView
 from app.language import Translator, translator
 from app.money import Money
 from app.orders.placing import Wanted, form_token, held_by_form, place_order
+from app.orders.states import OrderStatus
 from app.orders.stock import SoldOut
 from app.orders.tables import Order
 from app.orders.totals import limit_of, totals_of
@@ -125,7 +126,7 @@ class CheckoutController(Controller):
         if found is None or found.order.shop != shop.id:
             raise NotFound
         order, found.order = found.order, found.order.id
-        if found.status != PaymentStatus.CREATED:
+        if found.status != PaymentStatus.CREATED or order.status != OrderStatus.PENDING:
             return _to_order(request, shop, order)
         view = await OrderPage(order, [found]).view()
         return_url = gateways.settings.base_url + _url(request, "callback", shop) + f"?payment={found.token}"
@@ -153,7 +154,7 @@ class CheckoutController(Controller):
 async def _product_for(shop: Shop, product_id: str, checkout_token: str) -> Product:
     """The product with the stock that this form can have: with what its own order holds. Raises NotFound."""
     product = await find_product(shop, product_id)
-    if product.stock is not None and is_token(checkout_token):
+    if product.is_limited_by_stock and is_token(checkout_token):
         product.stock += await held_by_form(shop, product, checkout_token)
     return product
 

@@ -1,5 +1,6 @@
 """What becomes of an order: the results of a payment, the order's own page, and paying again."""
 
+import structlog
 from litestar import Controller, Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery
@@ -17,6 +18,8 @@ from app.payments.starting import NotPayable, start_payment
 from app.payments.states import Cause
 from app.shops.tables import Shop
 from app.shops.tenancy import NotFound
+
+log = structlog.get_logger("checkout")
 
 # How long a page waits for the PG's answer before it says "확인 중".
 PATIENCE = 3.0
@@ -79,7 +82,7 @@ class ResultController(Controller):
         found = await OrderPage.load(shop, order)
         if why in REFUSALS and found.can_be_paid:
             return await _refused(request, shop, found, Refusal(why), 400)
-        if found.key != OrderStatus.FAILED:
+        if found.key != OrderStatus.FAILED and not found.came_too_late:
             return _to_order(request, shop, found)
         return page(request, "fail.html", shop, **await _context(request, shop, found))
 
@@ -149,7 +152,11 @@ async def _load_fresh(shop: Shop, token: str, gateways: Gateways, background: Ba
     found = await OrderPage.load(shop, token)
     if found.undecided is None:
         return found
-    await background.within(PATIENCE, look_again(gateways, found.undecided, Cause.SHOPPER))
+    try:
+        await background.within(PATIENCE, look_again(gateways, found.undecided, Cause.SHOPPER))
+    except Exception as error:
+        # What is known is shown all the same, and the worker goes on asking.
+        log.error("look_failed", payment=str(found.undecided.id), error=type(error).__name__)
     return await OrderPage.load(shop, token)
 
 

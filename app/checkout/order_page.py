@@ -153,6 +153,11 @@ class OrderPage:
         return self.order.status in PAYABLE and not self.undecided and not self.is_paid
 
     @property
+    def came_too_late(self) -> bool:
+        """Whether the latest attempt ended by the PG's time limit, and the order waits for another."""
+        return self.can_be_paid and self.paying is not None and self.paying.status == PaymentStatus.EXPIRED
+
+    @property
     def hold_until(self) -> datetime | None:
         return self.order.expires_at if self.order.holds_stock and not self.is_paid else None
 

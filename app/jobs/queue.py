@@ -9,7 +9,8 @@ from app.database import require_transaction, write_transaction
 from app.jobs.tables import Job
 
 LEASE = timedelta(minutes=5)
-MOST_TRIES = 12
+# With the waits below, about a week.
+MOST_TRIES = 40
 
 
 async def enqueue(kind: str, payload: Mapping[str, str], dedupe_key: str) -> None:
@@ -25,10 +26,9 @@ async def claim(limit: int) -> list[Job]:
     skip = " FOR UPDATE SKIP LOCKED" if Job._meta.db.engine_type == "postgres" else ""
     async with write_transaction():
         rows = await Job.raw(
-            "UPDATE jobs SET lease_until = {}, tries = tries + 1 WHERE id IN (SELECT id FROM jobs "
-            "WHERE done_at IS NULL AND run_at <= {} AND (lease_until IS NULL OR lease_until < {}) AND tries < {} ORDER BY run_at LIMIT {}"
-            + skip
-            + ") RETURNING id",
+            "UPDATE jobs SET lease_until = {}, tries = tries + 1 WHERE id IN ("
+            "SELECT id FROM jobs WHERE done_at IS NULL AND run_at <= {} AND (lease_until IS NULL OR lease_until < {}) "
+            "AND tries < {} ORDER BY run_at LIMIT {}" + skip + ") RETURNING id",
             now + LEASE,
             now,
             now,
@@ -46,7 +46,7 @@ async def finish(job: Job) -> None:
 
 async def postpone(job: Job, error: str) -> None:
     """Once more, later each time; after MOST_TRIES the job is set aside with its error."""
-    wait = timedelta(seconds=min(5 * 2**job.tries, 3600))
+    wait = timedelta(seconds=min(5 * 2**job.tries, 6 * 3600))
     await Job.update({Job.run_at: clock.now() + wait, Job.lease_until: None, Job.error: error[:500]}).where(
         Job.id == job.id
     )

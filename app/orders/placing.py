@@ -38,12 +38,14 @@ async def place_order(shop: Shop, wanted: Wanted, close: Close) -> Order:
     while True:
         async with write_transaction():
             older = await Order.objects().where(Order.checkout_token == token).first()
+            if older is not None and await _is_same(older, wanted):
+                return older
+            # Everybody locks the shop first, then an order, then its products: else two would wait for each other.
+            count = await _count(shop)
             if older is not None:
-                if await _is_same(older, wanted):
-                    return older
                 await _retire(older)
                 await close(older)
-            order = await _insert(shop, wanted, token)
+            order = await _insert(shop, wanted, token, count)
             if order is not None:
                 return order
 
@@ -54,7 +56,7 @@ def form_token(order: Order) -> str:
 
 
 async def held_by_form(shop: Shop, product: Product, checkout_token: str) -> int:
-    """How many pieces the form's own order holds. They are out of the stock, but there for whoever sends the form again."""
+    """How many pieces the form's own order holds: out of the stock, but there for whoever sends the form again."""
     item = (
         await OrderItem.select(OrderItem.quantity)
         .where(
@@ -82,16 +84,19 @@ async def _retire(older: Order) -> None:
     await Order.update({Order.checkout_token: f"{older.checkout_token}~{older.id.hex}"}).where(Order.id == older.id)
 
 
-async def _insert(shop: Shop, wanted: Wanted, token: str) -> Order | None:
+async def _count(shop: Shop) -> int:
+    """The ordinal of the shop's next order; also locks the shop's row."""
+    rows = await Shop.raw("UPDATE shops SET order_count = order_count + 1 WHERE id = {} RETURNING order_count", shop.id)
+    return rows[0]["order_count"]
+
+
+async def _insert(shop: Shop, wanted: Wanted, token: str, count: int) -> Order | None:
     """None where another request with this token was faster: its order is there now."""
     now = clock.now()
-    count = await Shop.raw(
-        "UPDATE shops SET order_count = order_count + 1 WHERE id = {} RETURNING order_count", shop.id
-    )
     totals = totals_of(wanted.product, wanted.quantity)
     order = Order(
         shop=shop.id,
-        number=f"{now.astimezone(ZoneInfo(shop.time_zone)):%m%d}-{count[0]['order_count']:04}",
+        number=f"{now.astimezone(ZoneInfo(shop.time_zone)):%m%d}-{count:04}",
         token=clock.new_token(),
         status=OrderStatus.PENDING,
         customer_email=wanted.email,

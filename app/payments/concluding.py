@@ -89,11 +89,10 @@ async def look_again(gateways: Gateways, payment: Payment, cause: Cause) -> None
             outcome = await provider.conclude(attempt_of(payment), claim)
     except (Unreachable, Misconfigured) as error:
         await _note_health(payment.account, error)
-        await watching.release(payment)
+        await watching.watch_on(payment, cause)
         return
-    if account.last_error:
-        await _note_health(payment.account, None)
-    await settle(payment, outcome, opened, cause, watching.next_look(payment.checks, clock.now()))
+    await _note_health(payment.account, None)
+    await settle(payment, outcome, opened, cause)
 
 
 async def _confirm(
@@ -118,7 +117,7 @@ async def _confirm(
         ):
             return await _refuse(payment, Refusal.OTHER_PAYMENT, {"reference": seen.reference, "amount": seen.amount})
         if seen.status is not OutcomeStatus.AUTHORIZED:
-            await settle(payment, seen, account, Cause.RETURN, payment.next_check_at)
+            await settle(payment, seen, account, Cause.RETURN)
             return None
     refusal = await _intend(gateways, payment, claim)
     if refusal or payment.status != PaymentStatus.CONFIRMING:
@@ -128,9 +127,10 @@ async def _confirm(
     except (Unreachable, Misconfigured) as error:
         log.warning("confirm_unanswered", payment=str(payment.id), error=str(error))
         await _note_health(payment.account, error)
-        await watching.release(payment)
+        await watching.watch_on(payment, Cause.RETURN)
         return None
-    await settle(payment, outcome, account, Cause.RETURN, watching.next_look(payment.checks, clock.now()))
+    await _note_health(payment.account, None)
+    await settle(payment, outcome, account, Cause.RETURN)
     return None
 
 
@@ -182,7 +182,7 @@ async def _come_back_unpaid(provider: Provider, account: Account, payment: Payme
     except (Unreachable, Misconfigured):
         outcome = None
     if outcome is not None and outcome.status not in UNDECIDED:
-        await settle(payment, _with_failure(outcome, failure), account, Cause.RETURN, payment.next_check_at)
+        await settle(payment, _with_failure(outcome, failure), account, Cause.RETURN)
     elif provider.traits.confirm_moves_money:
         target = PaymentStatus.CANCELLED if claim.left else PaymentStatus.FAILED
         await give_up(payment, target, failure, Cause.RETURN)
@@ -214,5 +214,8 @@ async def _note_health(account_id: object, error: Exception | None) -> None:
     """What the owner is told of the contract's health. No answer says nothing about it."""
     if isinstance(error, Unreachable):
         return
+    row = ProviderAccount.id == account_id
     said = str(error)[:100] if error else None
-    await ProviderAccount.update({ProviderAccount.last_error: said}).where(ProviderAccount.id == account_id)
+    await ProviderAccount.update({ProviderAccount.last_error: said}).where(
+        row if said else row & ProviderAccount.last_error.is_not_null()
+    )

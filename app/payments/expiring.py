@@ -19,6 +19,7 @@ log = structlog.get_logger("payments")
 
 # While a payment is being decided, its order holds on.
 ONCE_MORE = timedelta(minutes=5)
+AT_ONCE = 50
 
 UNPAID = [OrderStatus.PENDING, OrderStatus.FAILED, OrderStatus.CANCELLED]
 
@@ -33,7 +34,7 @@ async def expire_due(gateways: Gateways) -> int:
         await Order.select(Order.id)
         .where(Order.expires_at <= clock.now(), Order.holds_stock.eq(True), Order.status.is_in(UNPAID))
         .order_by(Order.expires_at)
-        .limit(50)
+        .limit(AT_ONCE)
     )
     for row in due:
         try:
@@ -41,6 +42,8 @@ async def expire_due(gateways: Gateways) -> int:
             await _expire(row["id"])
         except Exception as error:
             log.error("expiring_failed", order=str(row["id"]), error=type(error).__name__)
+            # Its turn comes later again: one that always fails keeps no other waiting.
+            await _hold_on(row["id"])
     return len(due)
 
 
@@ -58,9 +61,13 @@ async def _expire(order_id: object) -> None:
             Payment.status.is_in([PaymentStatus.CONFIRMING, PaymentStatus.AWAITING_DEPOSIT]),
         )
         if being_decided:
-            await Order.update({Order.expires_at: clock.now() + ONCE_MORE}).where(Order.id == order_id)
+            await _hold_on(order_id)
             return
         if order.status not in UNPAID or order.expires_at > clock.now():
             return
         await move_order(order, OrderStatus.EXPIRED, Cause.TIMER)
         await stock.give_back(order)
+
+
+async def _hold_on(order_id: object) -> None:
+    await Order.update({Order.expires_at: clock.now() + ONCE_MORE}).where(Order.id == order_id)

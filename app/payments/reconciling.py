@@ -4,6 +4,7 @@ import structlog
 
 from app import clock
 from app.orders.tables import Order
+from app.payments import watching
 from app.payments.accounts import Gateways
 from app.payments.closing import give_up
 from app.payments.concluding import look_again
@@ -19,7 +20,11 @@ async def reconcile_due(gateways: Gateways) -> int:
     now = clock.now()
     due = (
         await Payment.objects()
-        .where(Payment.closed_at.is_null(), Payment.next_check_at <= now)
+        .where(
+            Payment.closed_at.is_null(),
+            Payment.next_check_at <= now,
+            Payment.lease_until.is_null() | (Payment.lease_until < now),
+        )
         .order_by(Payment.next_check_at)
         .limit(20)
     )
@@ -29,6 +34,8 @@ async def reconcile_due(gateways: Gateways) -> int:
             await _let_lapse(payment)
         except Exception as error:
             log.error("reconciling_failed", payment=str(payment.id), error=type(error).__name__)
+            # Its turn comes later again: one that always fails keeps no other waiting.
+            await watching.watch_on(payment, Cause.RECONCILE)
     return len(due)
 
 

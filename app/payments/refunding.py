@@ -14,6 +14,9 @@ from app.payments.settling import lock_order, settle
 from app.payments.states import Cause, RefundStatus, refund_sources_of
 from app.payments.tables import Payment, ProviderAccount, Refund
 
+# Somebody sent all of it back by hand, before we could.
+GONE_ALREADY = "GONE_ALREADY"
+
 
 async def carry_out(gateways: Gateways, payload: Mapping[str, str]) -> None:
     """The job behind a Refund row. Raises Unreachable until the PG has said what happened: then it is done again."""
@@ -23,16 +26,21 @@ async def carry_out(gateways: Gateways, payload: Mapping[str, str]) -> None:
     payment = await Payment.objects().get(Payment.id == refund.payment)
     account = await ProviderAccount.objects().get(ProviderAccount.id == payment.account)
     provider = gateways.provider(account)
-    request = RefundRequest(
-        reference=refund.reference,
-        money=Money(refund.amount, payment.currency),
-        reason=refund.reason,
-        balance=payment.captured_amount - payment.refunded_amount,
-        attempt=refund.tries,
-    )
     # A refund whose answer was lost is found before it is asked for again.
     outcome = await provider.conclude(attempt_of(payment), None)
+    if not _is_done(refund, outcome) and 0 < outcome.captured <= outcome.refunded:
+        await settle(payment, replace(outcome, failure=None), gateways.open(account), Cause.RECONCILE)
+        await _move(payment, refund, RefundStatus.FAILED, {Refund.failure_code: GONE_ALREADY})
+        return
     if not _is_done(refund, outcome):
+        request = RefundRequest(
+            reference=refund.reference,
+            # What was captured in another currency goes back in that one.
+            money=Money(refund.amount, outcome.currency),
+            reason=refund.reason,
+            balance=payment.captured_amount - payment.refunded_amount,
+            attempt=refund.tries,
+        )
         try:
             outcome = await provider.refund(request, attempt_of(payment))
         except Refused as error:

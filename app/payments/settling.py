@@ -1,7 +1,5 @@
 """Settling: the only writer of money states. What a PG answered is compared with our rows and moves them, once."""
 
-from datetime import datetime
-
 from app import clock
 from app.database import write_transaction
 from app.jobs.queue import enqueue
@@ -9,7 +7,7 @@ from app.orders import states as order_states
 from app.orders import stock
 from app.orders.states import OrderStatus
 from app.orders.tables import Order
-from app.payments import states
+from app.payments import states, watching
 from app.payments.events import evidence_of, record
 from app.payments.provider import Account, Outcome, OutcomeStatus
 from app.payments.states import Cause, PaymentStatus, RefundKind
@@ -26,14 +24,12 @@ STANDING = {
 ORDER_AFTER = {PaymentStatus.FAILED: OrderStatus.FAILED, PaymentStatus.CANCELLED: OrderStatus.CANCELLED}
 
 
-async def settle(
-    payment: Payment, outcome: Outcome, account: Account, cause: Cause, next_check_at: datetime | None = None
-) -> bool:
+async def settle(payment: Payment, outcome: Outcome, account: Account, cause: Cause) -> bool:
     """Applies what the PG said of `payment`; True when this very call moved it.
 
     `payment` is the row as it was read before the PG was asked: an answer older than the row's sums moves nothing.
-    `next_check_at` is when to ask again if this answer does not close it. Safe to repeat; whoever comes second changes
-    nothing. Consequences (stock, refund) are written in the same transaction and only by whoever moved the row.
+    Safe to repeat; whoever comes second changes nothing. Consequences (stock, refund) are written in the same
+    transaction, and only by whoever moved the row.
     """
     async with write_transaction():
         order = await lock_order(payment.order)
@@ -44,7 +40,7 @@ async def settle(
             return await _set_aside(order, payment, outcome, cause)
         target = _target(outcome)
         if target is None or not await _move(order, payment, target, outcome, cause):
-            await _keep_watching(payment, outcome, next_check_at)
+            await _keep_watching(payment, outcome, cause)
             return False
         await _follow(order, payment, target, outcome, cause)
         return True
@@ -62,6 +58,8 @@ def _is_ours(payment: Payment, outcome: Outcome, account: Account) -> bool:
 
 def _differs(payment: Payment, outcome: Outcome, account: Account) -> bool:
     ours = (payment.amount, payment.currency, account.mode == "live")
+    if outcome.status is OutcomeStatus.PAID and outcome.captured != payment.amount:
+        return True
     return (outcome.amount, outcome.currency, outcome.live) != ours
 
 
@@ -98,7 +96,7 @@ async def _move(
                 Payment.failure_code: outcome.failure,
                 Payment.closed_at: clock.now() if outcome.closed else None,
                 Payment.claim: None,
-                Payment.next_check_at: None,
+                Payment.next_check_at: None if outcome.closed else watching.next_look(0, clock.now()),
                 Payment.lease_until: None,
             }
         )
@@ -116,14 +114,15 @@ async def _move(
     return target
 
 
-async def _keep_watching(payment: Payment, outcome: Outcome, next_check_at: datetime | None) -> None:
+async def _keep_watching(payment: Payment, outcome: Outcome, cause: Cause) -> None:
     """Nothing moved: only the watch over it may change."""
-    changes = {Payment.lease_until: None, Payment.next_check_at: None if outcome.closed else next_check_at}
-    if outcome.closed:
-        changes[Payment.closed_at] = clock.now()
     if outcome.retry_key:
-        changes[Payment.confirm_tries] = payment.confirm_tries + 1
-    await Payment.update(changes).where(Payment.id == payment.id, Payment.closed_at.is_null())
+        await Payment.update({Payment.confirm_tries: payment.confirm_tries + 1}).where(Payment.id == payment.id)
+    if not outcome.closed:
+        await watching.watch_on(payment, cause)
+        return
+    closed = {Payment.closed_at: clock.now(), Payment.next_check_at: None, Payment.lease_until: None}
+    await Payment.update(closed).where(Payment.id == payment.id, Payment.closed_at.is_null())
 
 
 async def _follow(order: Order, payment: Payment, target: PaymentStatus, outcome: Outcome, cause: Cause) -> None:
@@ -140,7 +139,7 @@ async def _follow(order: Order, payment: Payment, target: PaymentStatus, outcome
             Order.refunded_amount: outcome.refunded,
         }
         await move_order(order, OrderStatus(target), cause, payment, paid)
-    elif newly_captured:
+    elif newly_captured and outcome.captured > outcome.refunded:
         await _send_back(order, payment, outcome, RefundKind.SURPLUS, cause)
     elif target is PaymentStatus.AWAITING_DEPOSIT:
         await move_order(order, OrderStatus.AWAITING_DEPOSIT, cause, payment)

@@ -17,7 +17,7 @@ from app.payments.tables import Payment
 
 # What the shopper's way back needs beyond the PG's own window.
 MARGIN = timedelta(minutes=5)
-# However often the window is opened again, a hold ends.
+# However often it is paid again or the window is opened again, a hold ends.
 LONGEST_HOLD = timedelta(hours=6)
 
 
@@ -51,12 +51,15 @@ async def reopen(order: Order, cause: Cause) -> None:
 
     Raises stock.SoldOut.
     """
-    if not order.holds_stock:
+    held = order.holds_stock
+    if not held:
         await stock.take_again(order)
     if order.status == OrderStatus.PENDING:
         return
     shop = await Order.select(Order.shop.hold_minutes).where(Order.id == order.id).first()
     until = clock.now() + timedelta(minutes=shop["shop.hold_minutes"])
+    if held:
+        until = min(until, order.created_at + LONGEST_HOLD)
     await move_order(order, OrderStatus.PENDING, cause, None, {Order.expires_at: max(order.expires_at, until)})
 
 

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 from app import clock
+from app.payments.states import Cause
 from app.payments.tables import Payment
 
 # After a return, then while the PG's window may be open, then ever more rarely; the last one again and again.
@@ -26,7 +27,7 @@ async def lease(payment: Payment) -> bool:
     """True when the caller alone may ask about it now. Correctness does not rest on it: it spares the PG."""
     now = clock.now()
     won = (
-        await Payment.update({Payment.lease_until: now + LEASE, Payment.checks: payment.checks + 1})
+        await Payment.update({Payment.lease_until: now + LEASE})
         .where(
             (Payment.id == payment.id)
             & Payment.closed_at.is_null()
@@ -37,8 +38,10 @@ async def lease(payment: Payment) -> bool:
     return bool(won)
 
 
-async def release(payment: Payment) -> None:
-    """Nothing was learned: later again."""
-    await Payment.update(
-        {Payment.lease_until: None, Payment.next_check_at: next_look(payment.checks, clock.now())}
-    ).where(Payment.id == payment.id, Payment.closed_at.is_null())
+async def watch_on(payment: Payment, cause: Cause) -> None:
+    """Nothing is decided: later again. Only the worker's own looks make the next one rarer, not a page's."""
+    changes = {Payment.lease_until: None}
+    if cause in (Cause.RECONCILE, Cause.TIMER):
+        changes[Payment.checks] = payment.checks + 1
+        changes[Payment.next_check_at] = next_look(payment.checks + 1, clock.now())
+    await Payment.update(changes).where(Payment.id == payment.id, Payment.closed_at.is_null())

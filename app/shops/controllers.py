@@ -41,7 +41,10 @@ class ShopController(Controller):
 def _back(request: Request, shop: Shop) -> str:
     """The page that the shopper came from, if it is one of this shop's; else its front page."""
     home = request.app.route_reverse("shop", domain=shop.domain)
-    came_from = urlsplit(request.headers.get("referer", ""))
+    try:
+        came_from = urlsplit(request.headers.get("referer", ""))
+    except ValueError:
+        return home
     if came_from.netloc != request.url.netloc or not came_from.path.startswith(f"{home}/"):
         return home
     return urlunsplit(("", "", came_from.path, came_from.query, ""))

@@ -70,6 +70,11 @@ class Product(Table, tablename="products", db=DB):
         return self.stock is not None and self.stock < 1
 
     @property
+    def is_limited_by_stock(self) -> bool:
+        """Whether one order could have more if more were there."""
+        return self.stock is not None and (self.max_per_order is None or self.stock < self.max_per_order)
+
+    @property
     def most(self) -> int | None:
         """The most that one order can have now; None where nothing limits it."""
         limits = [limit for limit in (self.stock, self.max_per_order) if limit is not None]

@@ -88,7 +88,7 @@ PAYMENT_KEY = re.compile(r"[A-Za-z0-9_=~+-][A-Za-z0-9_=~+.-]{0,199}")
 LEFT = frozenset({"PAY_PROCESS_CANCELED", "USER_CANCEL"})
 # The first request with this key still runs: the same key again, later.
 STILL_RUNNING = "IDEMPOTENT_REQUEST_PROCESSING"
-# Toss's ten minutes for a confirm are over.
+# Toss's ten minutes for a confirm are over. Also our word for its status EXPIRED, which comes without a code.
 SESSION_OVER = "NOT_FOUND_PAYMENT_SESSION"
 
 
@@ -267,7 +267,9 @@ class Toss:
                 method=_method(payment),
                 paid_at=datetime.fromisoformat(approved) if approved else None,
                 receipt_url=(payment.get("receipt") or {}).get("url"),
-                failure=(payment.get("failure") or {}).get("code"),
+                failure=SESSION_OVER
+                if status is OutcomeStatus.EXPIRED
+                else (payment.get("failure") or {}).get("code"),
                 closed=status in CLOSED,
                 refunds=tuple(
                     (cancel["cancelReason"].rsplit(" ", 1)[-1], cancel["transactionKey"])

@@ -1,0 +1,158 @@
+"""Job rows: written with the change that wants them, done at least once, by one worker at a time."""
+
+import asyncio
+from collections.abc import Mapping
+from datetime import timedelta
+
+import pytest
+
+from app.database import write_transaction
+from app.jobs import queue
+from app.jobs.queue import LEASE, MOST_TRIES, claim, enqueue
+from app.jobs.tables import Job
+from app.jobs.worker import work_once
+from tests.shopping import Market
+
+
+async def add(*names: str, kind: str = "greet") -> None:
+    async with write_transaction():
+        for name in names:
+            await enqueue(kind, {"name": name}, f"{kind}:{name}")
+
+
+class Greeter:
+    """A handler that writes down whom it greeted, and fails for some."""
+
+    def __init__(self, *failing: str) -> None:
+        self.greeted: list[str] = []
+        self.failing = failing
+
+    async def __call__(self, payload: Mapping[str, str]) -> None:
+        self.greeted.append(payload["name"])
+        if payload["name"] in self.failing:
+            raise LookupError("nobody of that name")
+
+
+async def test_a_job_needs_a_transaction(market: Market) -> None:
+    with pytest.raises(RuntimeError, match="write_transaction"):
+        await enqueue("greet", {}, "greet:minji")
+    assert await Job.count() == 0
+
+
+async def test_a_job_is_gone_when_its_change_is_rolled_back(market: Market) -> None:
+    with pytest.raises(LookupError):
+        async with write_transaction():
+            await enqueue("greet", {"name": "minji"}, "greet:minji")
+            raise LookupError
+    assert await Job.count() == 0
+
+
+async def test_the_same_work_is_written_once_even_after_it_was_done(market: Market) -> None:
+    greet = Greeter()
+    await add("minji", "minji")
+    await work_once({"greet": greet}, [])
+    await add("minji")
+    await work_once({"greet": greet}, [])
+    assert greet.greeted == ["minji"]
+
+
+async def test_eight_workers_at_once_do_each_job_once(market: Market) -> None:
+    names = [f"shopper-{number}" for number in range(40)]
+    await add(*names)
+    greet = Greeter()
+    await asyncio.gather(*(work_once({"greet": greet}, []) for _ in range(8)))
+    assert sorted(greet.greeted) == sorted(names)
+    assert await Job.count().where(Job.done_at.is_null()) == 0
+
+
+async def test_a_claimed_job_is_nobody_elses_until_the_lease_ends(market: Market) -> None:
+    await add("minji")
+    assert len(await claim(10)) == 1
+    assert await claim(10) == []
+    market.time.go_on(seconds=LEASE.total_seconds())
+    assert await claim(10) == []
+    market.time.go_on(seconds=1)
+    [job] = await claim(10)
+    assert job.tries == 2
+
+
+async def test_a_job_is_not_done_before_its_time(market: Market) -> None:
+    await add("minji")
+    await Job.update({Job.run_at: market.time() + timedelta(minutes=1)}, force=True)
+    assert await claim(10) == []
+    market.time.go_on(minutes=1)
+    assert len(await claim(10)) == 1
+
+
+async def test_a_failing_job_keeps_no_other_waiting_and_comes_again_later(market: Market) -> None:
+    greet = Greeter("nobody")
+    await add("nobody", "minji")
+    await work_once({"greet": greet}, [])
+    assert sorted(greet.greeted) == ["minji", "nobody"]
+    [failed] = await Job.objects().where(Job.done_at.is_null())
+    assert failed.error == "LookupError: nobody of that name"
+    assert failed.run_at == market.time() + timedelta(seconds=10)
+    await work_once({"greet": greet}, [])
+    assert greet.greeted.count("nobody") == 1
+    market.time.go_on(seconds=10)
+    await work_once({"greet": greet}, [])
+    assert greet.greeted.count("nobody") == 2
+
+
+async def test_a_job_that_always_fails_is_set_aside_with_its_error(market: Market) -> None:
+    greet = Greeter("nobody")
+    await add("nobody")
+    for _ in range(MOST_TRIES + 5):
+        await work_once({"greet": greet}, [])
+        market.time.go_on(days=1)
+    [job] = await Job.objects()
+    assert len(greet.greeted) == job.tries == MOST_TRIES
+    assert (job.done_at, job.error) == (None, "LookupError: nobody of that name")
+
+
+async def test_a_job_that_nobody_knows_is_an_error_and_not_the_end(market: Market) -> None:
+    greet = Greeter()
+    await add("minji", kind="unheard-of")
+    await add("minji")
+    await work_once({"greet": greet}, [])
+    assert greet.greeted == ["minji"]
+    [unknown] = await Job.objects().where(Job.kind == "unheard-of")
+    assert unknown.error.startswith("KeyError")
+
+
+async def test_a_worker_that_dies_leaves_its_job_to_the_next(market: Market) -> None:
+    class Killed(BaseException):
+        pass
+
+    async def die(payload: Mapping[str, str]) -> None:
+        raise Killed
+
+    await add("minji")
+    with pytest.raises(Killed):
+        await work_once({"greet": die}, [])
+    greet = Greeter()
+    market.time.go_on(seconds=LEASE.total_seconds() + 1)
+    await work_once({"greet": greet}, [])
+    assert greet.greeted == ["minji"]
+
+
+async def test_a_sweep_that_fails_does_not_stop_the_next(market: Market) -> None:
+    swept: list[str] = []
+
+    async def fail() -> None:
+        raise LookupError
+
+    async def sweep() -> None:
+        swept.append("swept")
+
+    await work_once({}, [fail, sweep])
+    assert swept == ["swept"]
+
+
+async def test_a_job_done_is_done_however_it_was_before(market: Market) -> None:
+    await add("minji")
+    [job] = await claim(1)
+    await queue.postpone(job, "no answer")
+    await queue.finish(job)
+    [row] = await Job.objects()
+    assert (row.done_at, row.error, row.lease_until) == (market.time(), None, None)

@@ -1,0 +1,399 @@
+"""settle(): whatever the PG answers, money is on a paid order or on its way back, and everything happens once."""
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from app.jobs.tables import Job
+from app.orders.states import OrderStatus
+from app.orders.tables import Order
+from app.payments import settling
+from app.payments.accounts import attempt_of
+from app.payments.provider import OutcomeStatus
+from app.payments.settling import settle
+from app.payments.states import Cause, PaymentStatus, RefundKind, RefundStatus
+from app.payments.tables import Payment, PaymentEvent, ProviderAccount, Refund
+from tests.sandbox_wire import KEY
+from tests.shopping import Market, Shopper
+
+
+@pytest.fixture
+async def payment(market: Market, shopper: Shopper) -> Payment:
+    """Of one mug, untouched."""
+    await shopper.order(market.mug)
+    return await market.only_payment()
+
+
+async def read(payment: Payment) -> Payment:
+    return await Payment.objects().get(Payment.id == payment.id)
+
+
+async def order_of(payment: Payment) -> Order:
+    return await Order.objects().get(Order.id == payment.order)
+
+
+async def everything(market: Market) -> list[Any]:
+    """All rows that settling may write."""
+    rows: list[Any] = []
+    for table in (Order, Payment, PaymentEvent, Refund, Job):
+        rows += [row for row in await table.select().order_by(table.id)]
+    return [*rows, await market.stock_of(market.mug), await market.stock_of(market.last)]
+
+
+async def captured_at_the_pg(market: Market, shopper: Shopper) -> Payment:
+    """A payment that the PG has captured while the shop heard nothing of it."""
+    await shopper.approve(market.mug)
+    [payment] = await Payment.objects().where(Payment.status == PaymentStatus.CREATED)
+    claim = {"paymentKey": market.pg.buyer.payment_key, "orderId": payment.reference, "amount": payment.amount}
+    answer = await market.pg.wire.post("/v1/payments/confirm", json=claim, auth=KEY)
+    assert answer.status_code == 200
+    return payment
+
+
+async def look_and_settle(market: Market, payment: Payment) -> bool:
+    payment = await read(payment)
+    row = await ProviderAccount.objects().get(ProviderAccount.id == payment.account)
+    outcome = await market.gateways.provider(row).conclude(attempt_of(payment), None)
+    return await settle(payment, outcome, market.gateways.open(row), Cause.RECONCILE)
+
+
+# Identity first
+
+
+@pytest.mark.parametrize("lie", [{"reference": "00000000000000000000000000"}, {"merchant": "namu01"}])
+async def test_a_strangers_payment_moves_nothing_and_is_not_cancelled(
+    market: Market, payment: Payment, lie: dict[str, str]
+) -> None:
+    assert not await market.hear(payment, **lie)
+    assert (await read(payment)).status == PaymentStatus.CREATED
+    assert (await order_of(payment)).status == OrderStatus.PENDING
+    assert await market.refusals() == ["foreign"]
+    assert await Refund.count() == await Job.count() == 0
+
+
+async def test_a_merchant_that_we_do_not_know_by_name_is_not_compared(market: Market, payment: Payment) -> None:
+    await ProviderAccount.update({ProviderAccount.merchant: ""}, force=True)
+    assert await market.hear(payment, merchant="whoever")
+    assert (await order_of(payment)).status == OrderStatus.PAID
+
+
+WRONG_MONEY = [
+    {"amount": 25_999, "captured": 25_999},
+    {"amount": 52_000, "captured": 52_000},
+    {"currency": "USD"},
+    {"live": True},
+    {"captured": 25_999},
+    {"captured": 26_001},
+]
+
+
+@pytest.mark.parametrize("wrong", WRONG_MONEY, ids=str)
+async def test_wrong_money_is_set_aside_and_sent_back(market: Market, payment: Payment, wrong: dict) -> None:
+    assert await market.hear(payment, **wrong)
+
+    row, order = await read(payment), await order_of(payment)
+    taken = wrong.get("captured", 26_000)
+    assert (row.status, row.captured_amount) == (PaymentStatus.MISMATCH, taken)
+    assert (order.status, order.paid_by, order.refunded_amount) == (OrderStatus.PENDING, None, 0)
+    [refund], [job] = await Refund.objects(), await Job.objects()
+    assert (refund.kind, refund.amount, refund.status) == (RefundKind.MISMATCH, taken, RefundStatus.REQUESTED)
+    assert (job.kind, job.payload_values) == ("refund", {"refund": str(refund.id)})
+    assert await market.stock_of(market.mug) == 11
+
+
+@pytest.mark.parametrize("wrong", WRONG_MONEY, ids=str)
+async def test_wrong_money_heard_again_is_sent_back_once(market: Market, payment: Payment, wrong: dict) -> None:
+    await market.hear(payment, **wrong)
+    assert not await market.hear(payment, **wrong)
+    assert not await market.hear(await read(payment), **wrong)
+    assert await Refund.count() == await Job.count() == 1
+
+
+@pytest.mark.parametrize("status", [OutcomeStatus.OPEN, OutcomeStatus.AUTHORIZED, OutcomeStatus.FAILED])
+async def test_a_wrong_amount_without_money_is_an_event_only(
+    market: Market, payment: Payment, status: OutcomeStatus
+) -> None:
+    assert not await market.hear(payment, status=status, amount=1, closed=False)
+    assert (await read(payment)).status == PaymentStatus.CREATED
+    assert await market.refusals() == ["mismatch"]
+    assert await Refund.count() == await Job.count() == 0
+
+
+async def test_a_paid_answer_without_money_pays_nothing(market: Market, payment: Payment) -> None:
+    assert not await market.hear(payment, captured=0)
+    assert (await order_of(payment)).status == OrderStatus.PENDING
+    assert await market.refusals() == ["mismatch"]
+
+
+async def test_an_amount_changed_in_the_browser_goes_back_in_full(market: Market, shopper: Shopper) -> None:
+    """As if the PG had captured it in spite of our gate."""
+    handoff = await shopper.handoff(await shopper.order(market.mug))
+    handoff["request"]["amount"]["value"] = 100
+    key = await market.pg.buyer.open(handoff)
+    await market.pg.buyer.approve()
+    payment = await market.only_payment()
+    claim = {"paymentKey": key, "orderId": payment.reference, "amount": 100}
+    await market.pg.wire.post("/v1/payments/confirm", json=claim, auth=KEY)
+
+    assert await look_and_settle(market, payment)
+    await market.work()
+
+    [booked], [refund] = await market.ledger(), await Refund.objects()
+    assert (booked["captured"], booked["refunded"]) == (100, 100)
+    assert (refund.amount, refund.status) == (100, RefundStatus.SUCCEEDED)
+    row, order = await read(payment), await order_of(payment)
+    assert (row.status, row.captured_amount, row.refunded_amount) == (PaymentStatus.MISMATCH, 100, 100)
+    assert (order.status, order.paid_by) == (OrderStatus.PENDING, None)
+
+
+# Surplus
+
+
+async def test_money_beside_another_payment_goes_back_and_the_order_stays(market: Market, shopper: Shopper) -> None:
+    first = await captured_at_the_pg(market, shopper)
+    page = await shopper.http.get(f"/haru/orders/{(await market.only_order()).token}")
+    await Payment.update({Payment.status: PaymentStatus.CANCELLED}).where(Payment.id == first.id)
+    market.time.go_on(seconds=5)
+    await shopper.open_window((await shopper.press(page)).headers["location"])
+    await shopper.come_back(await market.pg.buyer.approve())
+    paid = await market.only_order()
+
+    assert await look_and_settle(market, first)
+    [refund], [job] = await Refund.objects(), await Job.objects()
+    assert (refund.kind, refund.amount, refund.payment) == (RefundKind.SURPLUS, 26_000, first.id)
+    assert job.payload_values == {"refund": str(refund.id)}
+    await market.work()
+
+    order = await market.only_order()
+    assert (order.status, order.paid_by, order.refunded_amount) == (OrderStatus.PAID, paid.paid_by, 0)
+    assert order.paid_by != first.id
+    row = await read(first)
+    assert (row.status, row.captured_amount, row.refunded_amount) == (PaymentStatus.REFUNDED, 26_000, 26_000)
+    books = {booked["reference"]: (booked["captured"], booked["refunded"]) for booked in await market.ledger()}
+    assert books.pop(first.reference) == (26_000, 26_000)
+    assert list(books.values()) == [(26_000, 0)]
+    assert (await Refund.objects())[0].status == RefundStatus.SUCCEEDED
+    assert "결제가 끝났어요" in (await shopper.http.get(f"/haru/orders/{order.token}")).text
+
+
+async def test_money_for_an_expired_order_whose_goods_are_gone_goes_back(market: Market, shopper: Shopper) -> None:
+    await shopper.order(market.last)
+    payment = await market.only_payment()
+    market.time.go_on(minutes=61)
+    await market.work()
+    await market.shopper().buy(market.last)
+
+    assert await market.hear(payment)
+
+    order, [refund] = await order_of(payment), await Refund.objects()
+    assert (order.status, order.paid_by, order.holds_stock) == (OrderStatus.EXPIRED, None, False)
+    assert (refund.kind, refund.payment, refund.amount) == (RefundKind.SURPLUS, payment.id, 21_000)
+    assert await Job.count() == 1
+    assert (await read(payment)).status == PaymentStatus.PAID
+    assert await market.stock_of(market.last) == 0
+
+
+async def test_a_surplus_that_the_pg_has_sent_back_already_is_not_sent_again(market: Market, shopper: Shopper) -> None:
+    await shopper.order(market.last)
+    payment = await market.only_payment()
+    market.time.go_on(minutes=61)
+    await market.work()
+    await market.shopper().buy(market.last)
+    assert await market.hear(payment, refunded=21_000)
+    assert await Refund.count() == await Job.count() == 0
+    assert (await read(payment)).status == PaymentStatus.REFUNDED
+
+
+# A late success is believed
+
+
+@pytest.mark.parametrize("end", [PaymentStatus.FAILED, PaymentStatus.CANCELLED])
+async def test_a_late_success_pays_an_order_that_had_failed(
+    market: Market, payment: Payment, end: PaymentStatus
+) -> None:
+    assert await market.hear(payment, status=OutcomeStatus(end))
+    assert (await order_of(payment)).status == end
+    assert await market.stock_of(market.mug) == 11
+
+    assert await market.hear(await read(payment))
+
+    order = await order_of(payment)
+    assert (order.status, order.paid_by) == (OrderStatus.PAID, payment.id)
+    assert await market.stock_of(market.mug) == 11
+    assert await Refund.count() == 0
+
+
+async def test_a_late_success_takes_the_stock_of_an_expired_order_again(market: Market, payment: Payment) -> None:
+    market.time.go_on(minutes=61)
+    await market.work()
+    assert await market.stock_of(market.mug) == 12
+    assert await market.hear(payment)
+    order = await order_of(payment)
+    assert (order.status, order.holds_stock) == (OrderStatus.PAID, True)
+    assert await market.stock_of(market.mug) == 11
+
+
+async def test_an_older_failure_after_the_success_moves_nothing(market: Market, payment: Payment) -> None:
+    await market.hear(payment)
+    for status in (OutcomeStatus.FAILED, OutcomeStatus.EXPIRED, OutcomeStatus.CANCELLED, OutcomeStatus.OPEN):
+        assert not await market.hear(payment, status=status)
+        assert not await market.hear(await read(payment), status=status)
+    assert (await read(payment)).status == PaymentStatus.PAID
+    assert (await order_of(payment)).status == OrderStatus.PAID
+
+
+# Once
+
+
+@pytest.mark.parametrize("expired", [False, True])
+async def test_eight_at_once_are_one_transition(market: Market, payment: Payment, expired: bool) -> None:
+    if expired:
+        market.time.go_on(minutes=61)
+        await market.work()
+    before = OrderStatus.EXPIRED if expired else OrderStatus.PENDING
+
+    moved = await asyncio.gather(*(market.hear(payment) for _ in range(8)))
+
+    assert sorted(moved) == [False] * 7 + [True]
+    assert (await market.moves("order")).count((before, OrderStatus.PAID)) == 1
+    assert (await market.moves("payment")).count((PaymentStatus.CREATED, PaymentStatus.PAID)) == 1
+    assert await market.stock_of(market.mug) == 11
+
+
+async def test_two_payments_of_one_order_captured_at_once_are_one_sale_and_one_refund(
+    market: Market, payment: Payment
+) -> None:
+    twin = Payment(
+        order=payment.order, account=payment.account, provider="toss", way="card", amount=26_000, currency="KRW"
+    )
+    await Payment.insert(twin)
+
+    moved = await asyncio.gather(*(market.hear(each) for each in (payment, twin, payment, twin)))
+
+    assert sorted(moved) == [False, False, True, True]
+    order, [refund] = await order_of(payment), await Refund.objects()
+    assert {order.paid_by, refund.payment} == {payment.id, twin.id}
+    assert await Job.count() == 1
+
+
+async def test_settling_again_writes_nothing_at_all(market: Market, payment: Payment) -> None:
+    await market.hear(payment)
+    before = await everything(market)
+    market.time.go_on(seconds=0)
+    assert not await market.hear(payment)
+    assert not await market.hear(await read(payment))
+    assert await everything(market) == before
+
+
+@pytest.mark.parametrize("broken", ["record", "enqueue", "move_order"])
+async def test_a_failure_inside_leaves_nothing_changed(
+    market: Market, payment: Payment, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    twin = Payment(
+        order=payment.order, account=payment.account, provider="toss", way="card", amount=26_000, currency="KRW"
+    )
+    await Payment.insert(twin)
+    if broken == "enqueue":
+        await market.hear(twin)
+    before = await everything(market)
+
+    async def fail(*_: object) -> None:
+        raise LookupError
+
+    with monkeypatch.context() as patched, pytest.raises(LookupError):
+        patched.setattr(settling, broken, fail)
+        await market.hear(payment)
+
+    assert await everything(market) == before
+    assert await market.hear(payment)
+
+
+# Refunds outside of the shop
+
+
+async def test_refunds_at_the_pgs_console_are_taken_over_by_arithmetic(market: Market, shopper: Shopper) -> None:
+    await shopper.buy(market.mug)
+    payment = await market.only_payment()
+    steps = [
+        (10_000, 10_000, PaymentStatus.PARTIALLY_REFUNDED),
+        (6_000, 16_000, PaymentStatus.PARTIALLY_REFUNDED),
+        (None, 26_000, PaymentStatus.REFUNDED),
+    ]
+    for amount, sum_, status in steps:
+        body = {} if amount is None else {"amount": amount}
+        await market.pg.wire.post(f"/control/refunds/{payment.reference}", json=body)
+        assert await look_and_settle(market, payment)
+        assert not await look_and_settle(market, payment)
+
+        row, order = await read(payment), await market.only_order()
+        assert (row.status, row.captured_amount, row.refunded_amount) == (status, 26_000, sum_)
+        assert (order.status, order.refunded_amount, order.paid_by) == (status, sum_, payment.id)
+        page = await shopper.http.get(f"/haru/orders/{order.token}")
+        assert f"−{sum_:,}원" in page.text
+        assert f"{26_000 - sum_:,}원" in page.text
+    assert await Refund.count() == 0
+
+
+async def test_an_answer_from_before_a_refund_moves_nothing(market: Market, payment: Payment) -> None:
+    await market.hear(payment)
+    before = await read(payment)
+    await market.hear(before, refunded=10_000)
+    assert not await market.hear(before, refunded=0)
+    assert not await market.hear(before, refunded=5_000)
+    row = await read(payment)
+    assert (row.status, row.refunded_amount) == (PaymentStatus.PARTIALLY_REFUNDED, 10_000)
+    assert (await order_of(payment)).refunded_amount == 10_000
+
+
+async def test_a_refund_that_fails_later_moves_the_sums_back(market: Market, payment: Payment) -> None:
+    await market.hear(payment)
+    await market.hear(await read(payment), refunded=26_000)
+    assert (await order_of(payment)).status == OrderStatus.REFUNDED
+    await market.hear(await read(payment), refunded=0)
+    order = await order_of(payment)
+    assert (order.status, order.refunded_amount) == (OrderStatus.PAID, 0)
+
+
+# What the PG has not decided
+
+
+@pytest.mark.parametrize("status", [OutcomeStatus.OPEN, OutcomeStatus.AUTHORIZED, OutcomeStatus.PROCESSING])
+async def test_not_yet_moves_nothing_and_keeps_watching(
+    market: Market, payment: Payment, status: OutcomeStatus
+) -> None:
+    assert not await market.hear(payment, status=status, closed=False)
+    row = await read(payment)
+    assert (row.status, row.closed_at) == (PaymentStatus.CREATED, None)
+    assert row.next_check_at is not None
+
+
+async def test_a_deposit_that_is_awaited_stays_under_watch(market: Market, payment: Payment) -> None:
+    assert await market.hear(payment, status=OutcomeStatus.AWAITING_DEPOSIT, closed=False)
+    row = await read(payment)
+    assert (row.status, row.closed_at) == (PaymentStatus.AWAITING_DEPOSIT, None)
+    assert row.next_check_at is not None
+    assert (await order_of(payment)).status == OrderStatus.AWAITING_DEPOSIT
+
+
+async def test_one_failure_leaves_the_order_while_another_payment_is_open(market: Market, payment: Payment) -> None:
+    twin = Payment(
+        order=payment.order, account=payment.account, provider="toss", way="card", amount=26_000, currency="KRW"
+    )
+    await Payment.insert(twin)
+    await market.hear(payment, status=OutcomeStatus.FAILED, failure="REJECT_CARD_COMPANY")
+    assert (await order_of(payment)).status == OrderStatus.PENDING
+    await market.hear(twin, status=OutcomeStatus.FAILED)
+    assert (await order_of(payment)).status == OrderStatus.FAILED
+
+
+async def test_the_evidence_says_what_the_pg_said_and_nothing_of_the_shopper(market: Market, payment: Payment) -> None:
+    await market.hear(payment)
+    [event] = await PaymentEvent.objects().where(PaymentEvent.to_status == "paid", PaymentEvent.subject == "payment")
+    evidence = json.loads(event.evidence)
+    assert evidence["captured"] == evidence["amount"] == 26_000
+    assert (evidence["currency"], evidence["pg_status"], evidence["merchant"]) == ("KRW", "paid", "haru01")
+    order = await order_of(payment)
+    for secret in (order.customer_email, order.token, payment.token, "test_sk"):
+        assert secret not in event.evidence
