@@ -6,6 +6,8 @@ from typing import Any, TypeVar
 
 import structlog
 
+from app.failures import describe
+
 log = structlog.get_logger("background")
 
 T = TypeVar("T")
@@ -43,4 +45,4 @@ class Background:
 
 def _log_failure(task: asyncio.Task[Any]) -> None:
     if not task.cancelled() and task.exception() is not None:
-        log.error("background_failed", error=type(task.exception()).__name__)
+        log.error("background_failed", error=describe(task.exception()))

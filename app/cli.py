@@ -29,11 +29,12 @@ def main(arguments: Sequence[str]) -> int:
     options = _parser().parse_args(arguments)
     command: Callable[[argparse.Namespace], int] = options.command
     from app.demo import NoFolder
+    from app.migrating import MigrationFailed
     from app.serving import PortTaken
 
     try:
         return command(options)
-    except (BadSetting, PortTaken, NoFolder, CannotStart) as error:
+    except (BadSetting, PortTaken, NoFolder, CannotStart, MigrationFailed) as error:
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from piccolo.engine.base import Engine as PiccoloEngine
 
@@ -36,6 +36,8 @@ class CurrentDatabase:
             raise AttributeError(name)
         return getattr(self.engine, name)
 
+
+Q = TypeVar("Q", bound=Any)
 
 DB = CurrentDatabase()
 
@@ -92,3 +94,8 @@ def recorded_statements() -> Iterator[list[str]]:
         yield statements
     finally:
         listeners.remove(statements.append)
+
+
+def for_update(query: Q) -> Q:
+    """The query, locking the rows it reads until the transaction ends. SQLite has one writer and needs no more."""
+    return query.lock_rows("UPDATE") if DB.engine_type == "postgres" else query

@@ -15,7 +15,7 @@ from app.database import DB, make_engine
 from app.edge import Edge, configure_logging
 from app.main import create_app
 from app.migrating import migrate
-from app.payments.accounts import adopt_environment, save_account
+from app.payments.accounts import adopt, adopt_environment
 from app.payments.tables import ProviderAccount
 from app.sample import add_sample_shops
 from app.sandbox.main import create_sandbox
@@ -129,7 +129,7 @@ async def _fill(settings: Settings, demo: Demo) -> list[dict[str, str]]:
         contracts = []
         for shop in shops:
             keys = {"client_key": f"test_ck_{shop.domain}_demo", "secret_key": f"test_sk_{shop.domain}_demo"}
-            account = await save_account(ring, shop, "toss", keys, f"{shop.domain}demo")
+            account = await adopt(ring, shop, "toss", keys, f"{shop.domain}demo")
             contracts.append((shop, account, keys))
         await adopt_environment(settings, ring, shops)
         await _tell_tools(demo, contracts)

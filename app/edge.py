@@ -4,9 +4,11 @@ import logging
 from typing import TextIO
 
 import structlog
-from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from litestar import Litestar
+from litestar.types import Message, Receive, Scope, Send
 
 from app import clock
+from app.failures import describe
 
 log = structlog.get_logger("request")
 
@@ -18,21 +20,29 @@ def configure_logging(stream: TextIO) -> None:
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
             structlog.processors.JSONRenderer(ensure_ascii=False),
         ],
         logger_factory=structlog.WriteLoggerFactory(stream),
         cache_logger_on_first_use=True,
     )
-    logging.basicConfig(level=logging.WARNING, stream=stream, format="%(levelname)s %(name)s: %(message)s")
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(_Discreet("%(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
     for name in ("httpx", "httpcore", "uvicorn.access"):
         logging.getLogger(name).setLevel(logging.ERROR)
+
+
+class _Discreet(logging.Formatter):
+    """Says of an exception where it came from, not what it holds."""
+
+    def formatException(self, ei: tuple) -> str:
+        return describe(ei[1])
 
 
 class Edge:
     """Wraps the whole app."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: Litestar) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -59,4 +69,5 @@ class Edge:
         finally:
             ms = round((clock.ticks() - started) * 1000, 1)
             template = inner.get("path_template") or "-"
+            self.app.state.metrics.requests.labels(template, status).inc()
             log.info("request", method=method, path=template, status=status, ms=ms)

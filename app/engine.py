@@ -123,8 +123,10 @@ class Engine(PiccoloEngine[Transaction]):
 
     async def discard(self, connection: Any) -> None:
         """Give back a connection in an unknown state: it is cut, and a new one takes its place."""
-        await self.reset(connection)
-        await self.release(connection)
+        try:
+            await self.reset(connection)
+        finally:
+            await self.release(connection)
 
     def open_transaction(self) -> Transaction | None:
         """The transaction of the running task, if any."""

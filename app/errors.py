@@ -6,6 +6,7 @@ from litestar.datastructures import Cookie
 from litestar.exceptions import HTTPException, PermissionDeniedException, ValidationException
 from litestar.types import Scope
 
+from app.failures import describe
 from app.language import N_, translator
 from app.pages import csrf_cookie_name, environment, language_of, page
 from app.shops.tables import Shop
@@ -48,6 +49,8 @@ def answer_bad_query(request: Request, error: ValidationException) -> Response:
 
 
 def answer_http_error(request: Request, error: HTTPException) -> Response:
+    if error.status_code >= 500:
+        log.error("unhandled", error=describe(error), status=error.status_code)
     answer = _error_page(request, error.status_code)
     if isinstance(error, PermissionDeniedException):
         # A token of an older key would be refused for ever: the next page brings a new one.
@@ -60,7 +63,7 @@ def answer_http_error(request: Request, error: HTTPException) -> Response:
 
 
 def answer_anything(request: Request, error: Exception) -> Response:
-    log.exception("unhandled", error=type(error).__name__)
+    log.error("unhandled", error=describe(error))
     return _error_page(request, 500)
 
 

@@ -1,6 +1,8 @@
 """create_app: the only place that knows every controller, sweep and job handler."""
 
 import asyncio
+import hashlib
+import hmac
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from functools import partial
@@ -23,6 +25,7 @@ from app.database import DB, make_engine
 from app.errors import HANDLERS, find_look
 from app.incoming import IncomingRequest, refuse_nul
 from app.jobs import worker
+from app.metrics import Metrics
 from app.pages import HTMX, HTMX_URL, STATIC, csrf_cookie_name
 from app.payments.accounts import Gateways
 from app.payments.controllers import ReturnController
@@ -33,7 +36,7 @@ from app.sealing import Ring
 from app.settings import Settings
 from app.shops.controllers import ShopController
 from app.shops.tables import Shop
-from app.shops.tenancy import find_shop
+from app.shops.tenancy import NotFound, find_shop
 
 # Work that was begun for a shopper is waited for this long when the process stops.
 DRAIN = 20.0
@@ -78,6 +81,7 @@ def create_app(settings: Settings, http: httpx.AsyncClient | None = None, work: 
             OrderController,
             healthz,
             readyz,
+            metrics,
             robots,
             favicon,
             htmx,
@@ -93,7 +97,7 @@ def create_app(settings: Settings, http: httpx.AsyncClient | None = None, work: 
         request_class=IncomingRequest,
         before_request=refuse_nul,
         csrf_config=CSRFConfig(
-            secret=settings.secret_keys[0].hex(),
+            secret=hashlib.sha256(b"csrf" + settings.secret_keys[0]).hexdigest(),
             cookie_name=csrf_cookie_name(settings.is_secure),
             cookie_secure=settings.is_secure,
             cookie_httponly=True,
@@ -106,7 +110,7 @@ def create_app(settings: Settings, http: httpx.AsyncClient | None = None, work: 
         request_max_body_size=64 * 1024,
         logging_config=None,
     )
-    app.state.settings = settings
+    app.state.update(settings=settings, metrics=Metrics())
     return app
 
 
@@ -119,8 +123,8 @@ def handlers_of(gateways: Gateways) -> dict[str, worker.Handler]:
     return {"refund": partial(carry_out, gateways)}
 
 
-def sweeps_of(gateways: Gateways) -> list[worker.Sweep]:
-    return [partial(reconcile_due, gateways), partial(expire_due, gateways)]
+def sweeps_of(gateways: Gateways) -> dict[str, worker.Sweep]:
+    return {"reconcile": partial(reconcile_due, gateways), "expire": partial(expire_due, gateways)}
 
 
 async def provide_shop(domain: FromPath[str]) -> Shop:
@@ -149,6 +153,17 @@ async def readyz() -> Response[str]:
     except Exception:
         return Response("database unavailable", media_type=MediaType.TEXT, status_code=503)
     return Response("ok", media_type=MediaType.TEXT)
+
+
+@get("/metrics", media_type=MediaType.TEXT)
+async def metrics(request: Request) -> Response[bytes]:
+    """Counts, for who bears the token; in the demo for everybody."""
+    settings: Settings = request.app.state.settings
+    allowed = f"Bearer {settings.metrics_token}" if settings.metrics_token else None
+    given = request.headers.get("authorization", "")
+    if settings.env != "demo" and (allowed is None or not hmac.compare_digest(given.encode(), allowed.encode())):
+        raise NotFound
+    return Response(request.app.state.metrics.text(), media_type="text/plain; version=0.0.4")
 
 
 @get("/robots.txt", media_type=MediaType.TEXT)

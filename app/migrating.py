@@ -18,9 +18,12 @@ async def migrate(engine: Engine) -> None:
     """Runs what has not run yet on the database in use. Raises MigrationFailed."""
     words = io.StringIO()
     with contextlib.redirect_stdout(words):
-        result = await run_forwards(app_name=APP_CONFIG.app_name)
+        try:
+            result = await run_forwards(app_name=APP_CONFIG.app_name)
+        except Exception as error:
+            raise MigrationFailed(f"A migration failed: {error}") from error
     if not result.success:
-        raise MigrationFailed(result.message or words.getvalue().strip())
+        raise MigrationFailed(f"A migration failed: {result.message or words.getvalue().strip()}")
 
 
 async def is_current() -> bool:

@@ -130,5 +130,6 @@ def _policy(nonce: str, more: Mapping[str, tuple[str, ...]]) -> str:
         "frame-ancestors": ("'none'",),
     }
     for directive, hosts in more.items():
-        directives[directive] = directives.get(directive, ()) + hosts
+        # A nonce would make browsers ignore 'unsafe-inline', so that directive is given whole.
+        directives[directive] = hosts if directive == "style-src" else directives.get(directive, ()) + hosts
     return "; ".join(f"{directive} {' '.join(hosts)}" for directive, hosts in directives.items())

@@ -1,7 +1,7 @@
 """Sealing: what may not stand in the database in the clear (PG keys, claims) is encrypted with a ring of keys."""
 
 import base64
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -19,7 +19,7 @@ class Unsealable(Exception):
 class Ring:
     """AES-256-GCM with 32-byte keys, newest first: the first seals, any of them opens."""
 
-    keys: tuple[bytes, ...]
+    keys: tuple[bytes, ...] = field(repr=False)
 
     def seal(self, text: str, purpose: str) -> str:
         """`purpose` is bound to the result: a text sealed for one purpose does not open for another."""

@@ -2,7 +2,7 @@
 
 import base64
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -21,9 +21,10 @@ class Settings:
     env: Literal["production", "development", "demo"]
     base_url: str
     database_url: str
-    secret_keys: tuple[bytes, ...]
+    secret_keys: tuple[bytes, ...] = field(repr=False)
+    metrics_token: str = field(default="", repr=False)
     toss_client_key: str = ""
-    toss_secret_key: str = ""
+    toss_secret_key: str = field(default="", repr=False)
     toss_merchant: str = ""
     toss_api_base: str = TOSS_API_BASE
     toss_sdk_url: str = TOSS_SDK_URL
@@ -44,6 +45,7 @@ class Settings:
             base_url=_origin(environ, "SELLOG_BASE_URL", "http://127.0.0.1:8000"),
             database_url=environ.get("SELLOG_DATABASE_URL", "sqlite:///sellog.sqlite"),
             secret_keys=_ring(environ.get("SELLOG_SECRET_KEYS", "")),
+            metrics_token=environ.get("SELLOG_METRICS_TOKEN", ""),
             toss_client_key=environ.get("TOSS_CLIENT_KEY", ""),
             toss_secret_key=environ.get("TOSS_SECRET_KEY", ""),
             toss_merchant=environ.get("TOSS_MERCHANT_ID", ""),
@@ -85,6 +87,8 @@ class Settings:
         for name, url in (("TOSS_API_BASE", self.toss_api_base), ("TOSS_SDK_URL", self.toss_sdk_url)):
             if urlsplit(url).hostname in ("127.0.0.1", "localhost", "::1"):
                 raise BadSetting(f"{name} points to this machine: the sandbox has no place in production. Unset it.")
+            if not url.startswith("https://"):
+                raise BadSetting(f"{name} must begin with https://: keys and payments travel there.")
 
 
 def _origin(environ: Mapping[str, str], name: str, default: str) -> str:

@@ -72,7 +72,8 @@ CREATE TABLE order_items (
     product UUID NOT NULL REFERENCES products (id) ON DELETE RESTRICT,
     product_name VARCHAR(120) NOT NULL,
     unit_price BIGINT NOT NULL CHECK (unit_price >= 1),
-    quantity INTEGER NOT NULL CHECK (quantity >= 1)
+    quantity INTEGER NOT NULL CHECK (quantity >= 1),
+    is_counted BOOLEAN NOT NULL DEFAULT true
 );
 CREATE INDEX order_items_order ON order_items ("order");
 
@@ -82,6 +83,7 @@ CREATE TABLE provider_accounts (
     provider VARCHAR(16) NOT NULL,
     mode VARCHAR(4) NOT NULL,
     account_key VARCHAR(255) NOT NULL UNIQUE,
+    from_environment BOOLEAN NOT NULL DEFAULT false,
     merchant VARCHAR(100) NOT NULL DEFAULT '',
     credentials TEXT NOT NULL,
     ways VARCHAR(200) NOT NULL DEFAULT '',

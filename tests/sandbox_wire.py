@@ -29,6 +29,8 @@ NAMU = {
     "merchant": "namu01",
     "shop_name": "나무상점",
 }
+HOOK = "http://shop.test/webhooks/toss/haru"
+LISTENING = HARU | {"webhook_url": HOOK}
 KEY = (HARU["secret_key"], "")
 _waited: ContextVar[list[float] | None] = ContextVar("waited", default=None)
 
@@ -129,6 +131,35 @@ class Clock:
 
 
 @dataclass(frozen=True)
+class Delivery:
+    """One request to a shop's webhook address."""
+
+    url: str
+    headers: dict[str, str]
+    body: dict[str, Any]
+
+
+class Inbox:
+    """A shop that listens for webhooks, and answers each with the next of `answers`, then 200."""
+
+    def __init__(self) -> None:
+        self.deliveries: list[Delivery] = []
+        self.answers: list[int | Exception] = []
+
+    async def __call__(self, url: str, headers: dict[str, str], body: bytes) -> int:
+        self.deliveries.append(Delivery(url, headers, json.loads(body)))
+        answer = self.answers.pop(0) if self.answers else 200
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def told(self) -> list[tuple[str, str]]:
+        """Type and status of everything that came."""
+        bodies = [delivery.body for delivery in self.deliveries]
+        return [(body.get("eventType", "DEPOSIT_CALLBACK"), body.get("data", body)["status"]) for body in bodies]
+
+
+@dataclass(frozen=True)
 class Practice:
     """A sandbox for two merchants, with everything that a test needs around it."""
 
@@ -137,17 +168,24 @@ class Practice:
     transport: SandboxTransport
     wire: httpx.AsyncClient
     buyer: Buyer
+    inbox: Inbox
+
+    async def send_due(self) -> int:
+        """Let the sandbox send the webhooks whose time has come; how many."""
+        sent: int = await self.app.state.webhooks.send_due()
+        return sent
 
 
 @asynccontextmanager
 async def practice(**options: Any) -> AsyncIterator[Practice]:
     """Open a sandbox; `options` go to `create_sandbox`."""
-    clock = Clock()
-    app = create_sandbox(**{"accounts": [HARU, NAMU], "now": clock, "sleep": sleep, **options})
+    clock, inbox = Clock(), Inbox()
+    given = {"accounts": [HARU, NAMU], "now": clock, "sleep": sleep, "webhook_post": inbox}
+    app = create_sandbox(**{**given, **options})
     transport = SandboxTransport(app)
     with closing(app.state.book):
         async with httpx.AsyncClient(transport=transport, base_url=ORIGIN) as wire:
-            yield Practice(app, clock, transport, wire, Buyer(wire))
+            yield Practice(app, clock, transport, wire, Buyer(wire), inbox)
 
 
 def handoff(reference: str = "ORDER0001", amount: int = 15000, **request: Any) -> dict[str, Any]:
@@ -171,11 +209,11 @@ def handoff(reference: str = "ORDER0001", amount: int = 15000, **request: Any) -
     }
 
 
-async def authenticated(wire: httpx.AsyncClient, way: str = "CARD", **asked: Any) -> dict[str, Any]:
+async def authenticated(wire: httpx.AsyncClient, way: str | None = None, **asked: Any) -> dict[str, Any]:
     """A payment that the buyer approved at the window: what the shop must send to confirm it."""
     buyer, wish = Buyer(wire), handoff(**asked)
     key = await buyer.open(wish)
-    await buyer.approve(way=way)
+    await buyer.approve(**({"way": way} if way else {}))
     return {
         "paymentKey": key,
         "orderId": wish["request"]["orderId"],
@@ -192,6 +230,18 @@ async def confirm(
 ) -> httpx.Response:
     sent = ({"Idempotency-Key": key} if key else {}) | (headers or {})
     return await wire.post("/v1/payments/confirm", json=claim, headers=sent, auth=auth)
+
+
+async def issued(wire: httpx.AsyncClient, **asked: Any) -> dict[str, Any]:
+    """A payment whose virtual account waits for the money, as the confirm answered it."""
+    claim = await authenticated(wire, method="VIRTUAL_ACCOUNT", **asked)
+    payment: dict[str, Any] = (await confirm(wire, claim)).json()
+    return payment
+
+
+async def deposit(wire: httpx.AsyncClient, path: str = "ORDER0001") -> httpx.Response:
+    """Send the money to the virtual account of a payment; `{reference}/reverse` takes it back."""
+    return await wire.post(f"/control/deposits/{path}")
 
 
 async def cancel(wire: httpx.AsyncClient, payment_key: str, key: str = "", **body: Any) -> httpx.Response:

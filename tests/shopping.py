@@ -19,7 +19,7 @@ from app.edge import Edge
 from app.jobs import worker
 from app.main import create_app, handlers_of, sweeps_of
 from app.orders.tables import Order
-from app.payments.accounts import Gateways, save_account
+from app.payments.accounts import Gateways, adopt
 from app.payments.provider import Outcome, OutcomeStatus
 from app.payments.settling import settle
 from app.payments.states import Cause
@@ -239,7 +239,7 @@ async def open_market(database_url: str, time: Clock, **changes: Any) -> AsyncIt
         ring = Ring(settings.secret_keys)
         for shop, merchant in ((haru, HARU), (namu, NAMU)):
             keys = {"client_key": merchant["client_key"], "secret_key": merchant["secret_key"]}
-            await save_account(ring, shop, "toss", keys, merchant["merchant"])
+            await adopt(ring, shop, "toss", keys, merchant["merchant"])
         yield Market(
             app=app,
             pg=pg,

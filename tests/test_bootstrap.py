@@ -252,9 +252,7 @@ def test_a_file_in_the_environments_place_gets_one_sentence(checkout):
 
 
 def test_the_test_tools_lock_holds_every_pin_of_the_lock_for_running():
-    running, testing = (
-        {line for line in (ROOT / lock).read_text().splitlines() if "==" in line} for lock in LOCKS[:2]
-    )
+    running, testing = ({line for line in (ROOT / lock).read_text().splitlines() if "==" in line} for lock in LOCKS[:2])
     assert running
     assert running <= testing
 

@@ -151,10 +151,11 @@ def test_what_is_not_understood_ends_with_2_and_the_usage(arguments: list[str]) 
 
 
 def production(database_url: str, **more: str) -> Mapping[str, str]:
-    return {"SELLOG_DATABASE_URL": database_url, "SELLOG_SECRET_KEYS": KEY, "SELLOG_BASE_URL": "http://127.0.0.1", **more}
+    base = {"SELLOG_SECRET_KEYS": KEY, "SELLOG_BASE_URL": "http://127.0.0.1"}
+    return {"SELLOG_DATABASE_URL": database_url, **base, **more}
 
 
-async def test_migrate_and_serve_run_the_shop_on_any_database(empty_database_url: str) -> None:
+def test_migrate_and_serve_run_the_shop_on_any_database(empty_database_url: str) -> None:
     keys = {"TOSS_CLIENT_KEY": "test_ck_a", "TOSS_SECRET_KEY": "test_sk_a"}
     settings = production(empty_database_url, **keys)
     port = free_port()

@@ -2,7 +2,6 @@
 
 import base64
 import json
-from collections.abc import AsyncIterator
 
 import httpx
 import pytest
@@ -15,7 +14,7 @@ from tests.shopping import Market, Shopper, fields_of
 
 
 @pytest.fixture
-async def secrets(market: Market, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[set[str]]:
+def secrets(market: Market, monkeypatch: pytest.MonkeyPatch) -> set[str]:
     """The secret keys that the shops signed their calls with."""
     used: set[str] = set()
     carry = market.pg.transport.handle_async_request
@@ -26,16 +25,14 @@ async def secrets(market: Market, monkeypatch: pytest.MonkeyPatch) -> AsyncItera
         return await carry(request)
 
     monkeypatch.setattr(market.pg.transport, "handle_async_request", watched)
-    yield used
+    return used
 
 
 async def account_of(market: Market, shop: object) -> ProviderAccount:
     return await ProviderAccount.objects().get(ProviderAccount.shop == shop.id)
 
 
-async def test_each_shop_is_paid_into_its_own_contract(
-    market: Market, shopper: Shopper, secrets: set[str]
-) -> None:
+async def test_each_shop_is_paid_into_its_own_contract(market: Market, shopper: Shopper, secrets: set[str]) -> None:
     await shopper.buy(market.spoon)
     assert secrets == {"test_sk_namu:"}
     secrets.clear()

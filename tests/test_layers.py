@@ -10,7 +10,8 @@ APP = Path(__file__).parent.parent / "app"
 
 # A module may import from its own layer and from those above it in this list.
 LAYERS = (
-    {"clock", "money", "settings", "sealing", "language", "engine", "sqlite_engine", "postgres_engine", "database"},
+    {"clock", "money", "settings", "sealing", "language", "failures", "metrics"},
+    {"engine", "sqlite_engine", "postgres_engine", "database"},
     {"background"},
     {"jobs"},
     {"shops", "pages", "incoming"},

@@ -57,7 +57,7 @@ async def test_each_call_to_the_pg_is_one_line(market: Market, shopper: Shopper,
         ("GET", "/v1/payments/{paymentKey}", 200),
         ("POST", "/v1/payments/confirm", 200),
     ]
-    assert all(call["ms"] >= 0 and call["trace"] for call in calls)
+    assert all(call["ms"] >= 0 and call["trace"] and call["pg_trace"] for call in calls)
 
 
 async def test_our_own_mistake_is_logged_with_its_trace(
@@ -69,7 +69,8 @@ async def test_our_own_mistake_is_logged_with_its_trace(
     monkeypatch.setattr("app.shops.controllers.list_products", broken)
     answer = await shopper.http.get("/haru")
     [line] = of(lines, "unhandled")
-    assert (line["error"], line["trace"]) == ("RuntimeError", answer.headers["x-trace-id"])
+    assert line["error"].startswith("RuntimeError at shops/controllers.py:")
+    assert line["trace"] == answer.headers["x-trace-id"]
     assert [line["status"] for line in of(lines, "request")] == [500]
 
 

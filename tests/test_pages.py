@@ -132,11 +132,13 @@ async def test_no_page_lets_foreign_code_run_or_other_sites_frame_it(market: Mar
     for name, page in (await walk(market, shopper)).items():
         policy = policy_of(page)
         assert policy["default-src"] == ["'none'"], name
-        assert "'unsafe-inline'" not in page.headers["content-security-policy"], name
+        assert "'unsafe-inline'" not in policy.get("script-src", []), name
         assert policy["frame-ancestors"] == policy["base-uri"] == ["'none'"], name
         assert policy["form-action"] == ["'self'"], name
         [nonce] = re.findall(r'<style nonce="([^"]+)"', page.text)
-        assert f"'nonce-{nonce}'" in policy["style-src"], name
+        # A PG's script draws its own frame around its window, on the page that it opens from.
+        style = "'unsafe-inline'" if name == "pay" else f"'nonce-{nonce}'"
+        assert policy["style-src"] == ["'self'", style], name
         assert "style=" not in page.text, name
         assert not re.search(r"<[^>]+ on\w+=", page.text), name
         assert page.headers["x-content-type-options"] == "nosniff", name

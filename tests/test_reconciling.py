@@ -17,7 +17,7 @@ from tests.shopping import Market, Shopper
 
 
 def lookups(market: Market) -> int:
-    return sum(path.startswith("/v1/payments/orders/") for _, path, _ in market.pg.transport.calls)
+    return sum(method == "GET" and "/v1/payments/" in path for method, path, _ in market.pg.transport.calls)
 
 
 @pytest.fixture

@@ -1,7 +1,5 @@
 """Money on its way back: it is asked for until the PG has said what happened, and goes back once."""
 
-from collections.abc import Iterator
-
 import httpx
 import pytest
 
@@ -20,9 +18,7 @@ async def surplus(market: Market, shopper: Shopper) -> Refund:
     await shopper.buy(market.mug)
     paid = await market.only_payment()
     order = await market.only_order()
-    second = Payment(
-        order=order.id, account=paid.account, provider="toss", way="card", amount=26_000, currency="KRW"
-    )
+    second = Payment(order=order.id, account=paid.account, provider="toss", way="card", amount=26_000, currency="KRW")
     await Payment.insert(second)
     claim = await authenticated(market.pg.wire, reference=second.reference, amount=26_000)
     assert (await confirm(market.pg.wire, claim)).status_code == 200
@@ -33,7 +29,7 @@ async def surplus(market: Market, shopper: Shopper) -> Refund:
 
 
 @pytest.fixture
-def cancels(market: Market, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+def cancels(market: Market, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The idempotency keys that refunds were asked for with, without their reference."""
     sent: list[str] = []
     carry = market.pg.transport.handle_async_request
@@ -44,7 +40,7 @@ def cancels(market: Market, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[st
         return await carry(request)
 
     monkeypatch.setattr(market.pg.transport, "handle_async_request", watched)
-    yield sent
+    return sent
 
 
 async def read(refund: Refund) -> Refund:
@@ -199,5 +195,3 @@ async def test_money_of_another_currency_goes_back_in_its_own(market: Market, sh
     [entry], [refund] = await market.ledger(), await Refund.objects()
     assert (entry["captured"], entry["refunded"]) == (26_000, 26_000)
     assert refund.status == RefundStatus.SUCCEEDED
-
-

@@ -186,7 +186,7 @@ async def test_armed_faults_are_listed_and_dropped(sandbox: Practice) -> None:
         ({"kind": None}, "kind must be one of"),
         ({"kind": ["slow"]}, "kind must be one of"),
         ({"provider": "paypal"}, "provider must be one of toss"),
-        ({"call": "refund"}, "call must be one of money, confirm, cancel, lookup"),
+        ({"call": "refund"}, "call must be one of money, confirm, cancel, lookup, webhook"),
         ({"percent": 5}, "either reference"),
         ({"reference": None}, "either reference"),
         ({"reference": 7}, "reference must be"),
@@ -199,6 +199,8 @@ async def test_armed_faults_are_listed_and_dropped(sandbox: Practice) -> None:
         ({"kind": "error"}, "error needs a code"),
         ({"kind": "error", "code": "NO_SUCH_CODE"}, "code must be one of"),
         ({"kind": "rate_limited", "call": "money"}, "look-ups only"),
+        ({"kind": "webhook_late", "call": "money"}, "belong together"),
+        ({"kind": "slow", "call": "webhook"}, "belong together"),
         ({"refrence": "ORDER0001"}, "unknown fields refrence"),
     ],
 )

@@ -26,6 +26,10 @@ def returned(url: str) -> tuple[str, dict[str, str]]:
     return f"{parts.scheme}://{parts.netloc}{parts.path}", dict(parse_qsl(parts.query))
 
 
+def ways(page: str) -> list[str]:
+    return re.findall(r'name="way" value="(\w+)"', page)
+
+
 async def status(sandbox: Practice, payment_key: str) -> str:
     return (await sandbox.wire.get(f"/v1/payments/{payment_key}", auth=KEY)).json()["status"]
 
@@ -47,6 +51,7 @@ async def test_the_window_says_who_asks_for_how_much_and_that_no_money_moves(san
 
 
 INNER = handoff()["request"]
+WAITING = {"method": "VIRTUAL_ACCOUNT"}
 FLAT = {name: INNER[name] for name in ("method", "orderId", "orderName", "successUrl", "failUrl")} | {
     "clientKey": HARU["client_key"]
 }
@@ -78,7 +83,19 @@ async def test_a_buyer_without_javascript_opens_the_window(sandbox: Practice, po
 @pytest.mark.parametrize(
     ("wrong", "sentence"),
     [
-        ({"method": "VIRTUAL_ACCOUNT"}, "method는 CARD"),
+        ({"method": "MOBILE_PHONE"}, "method는 CARD"),
+        ({"method": ["CARD"]}, "method는 CARD"),
+        ({"method": "TRANSFER", "amount": {"currency": "KRW", "value": 199}}, "200원 이상"),
+        (WAITING | {"amount": {"currency": "KRW", "value": 199}}, "200원 이상"),
+        (WAITING | {"virtualAccount": 168}, "virtualAccount는 객체"),
+        (WAITING | {"virtualAccount": {"validHours": 0}}, "validHours는 1 이상 2160 이하"),
+        (WAITING | {"virtualAccount": {"validHours": 2161}}, "validHours는 1 이상 2160 이하"),
+        (WAITING | {"virtualAccount": {"validHours": 1, "dueDate": "2026-09-11T00:00:00"}}, "함께 쓸 수 없습니다"),
+        (WAITING | {"virtualAccount": {"dueDate": "2026-09-11"}}, "dueDate는 yyyy-MM-ddTHH:mm:ss"),
+        (WAITING | {"virtualAccount": {"dueDate": "2026-02-30T00:00:00"}}, "dueDate는 yyyy-MM-ddTHH:mm:ss"),
+        (WAITING | {"virtualAccount": {"dueDate": "2026-09-10T15:30:12"}}, "dueDate는 지금 이후"),
+        (WAITING | {"virtualAccount": {"dueDate": "2026-12-09T15:30:13"}}, "90일 이내"),
+        (WAITING | {"virtualAccount": {"cashReceipt": {"type": "none"}}}, "cashReceipt.type은"),
         ({"amount": 15000}, "amount는 { currency, value } 객체"),
         ({"amount": {"currency": "KRW", "value": 0}}, "양의 정수"),
         ({"amount": {"currency": "KRW", "value": 150.5}}, "양의 정수"),
@@ -175,12 +192,37 @@ async def test_a_decline_by_the_card_company_comes_with_the_confirm(sandbox: Pra
     assert await status(sandbox, key) == "ABORTED"
 
 
-async def test_a_direct_request_for_a_wallet_opens_at_the_wallet(sandbox: Practice) -> None:
-    key = await sandbox.buyer.open(handoff(card={"flowMode": "DIRECT", "easyPay": "KAKAOPAY"}))
+@pytest.mark.parametrize("wallet", ["TOSSPAY", "KAKAOPAY", "NAVERPAY"])
+async def test_a_direct_request_for_a_wallet_offers_that_wallet_alone(sandbox: Practice, wallet: str) -> None:
+    key = await sandbox.buyer.open(handoff(card={"flowMode": "DIRECT", "easyPay": wallet}))
+    page = (await sandbox.wire.get(f"/window/toss/{key}")).text
+    other = await sandbox.wire.post(f"/window/toss/{key}", data={"action": "approve", "way": "CARD"})
     await sandbox.buyer.approve()
 
+    assert ways(page) == [wallet]
+    assert other.status_code == 400
     payment = (await sandbox.wire.get(f"/v1/payments/{key}", auth=KEY)).json()
     assert payment["method"] == "간편결제"
+
+
+@pytest.mark.parametrize(
+    ("method", "offered"),
+    [
+        ("CARD", ["CARD", "TOSSPAY", "KAKAOPAY", "NAVERPAY"]),
+        ("TRANSFER", ["TRANSFER"]),
+        ("VIRTUAL_ACCOUNT", ["VIRTUAL_ACCOUNT"]),
+    ],
+)
+async def test_the_window_offers_the_ways_of_the_method_that_was_asked_for(
+    sandbox: Practice, method: str, offered: list[str]
+) -> None:
+    key = await sandbox.buyer.open(handoff(method=method))
+
+    page = (await sandbox.wire.get(f"/window/toss/{key}")).text
+
+    assert ways(page) == offered
+    assert ('name="bank"' in page) == (method != "CARD")
+    assert ('name="depositor"' in page) == (method == "VIRTUAL_ACCOUNT")
 
 
 async def test_a_checked_fault_is_armed_for_this_payment_once(sandbox: Practice) -> None:
@@ -200,6 +242,9 @@ async def test_a_checked_fault_is_armed_for_this_payment_once(sandbox: Practice)
         {},
         {"action": "steal"},
         {"action": "approve", "way": "CASH"},
+        {"action": "approve", "way": "VIRTUAL_ACCOUNT"},
+        {"action": "approve", "bank": "99"},
+        {"action": "approve", "depositor": "이" * 101},
         {"action": "approve", "fault": "explode"},
         {"action": "decline", "decline_code": "NO_SUCH_CODE"},
     ],

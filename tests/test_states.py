@@ -5,6 +5,7 @@ from itertools import product
 
 import pytest
 
+from app.database import write_transaction
 from app.orders import states as orders
 from app.orders.states import OrderStatus
 from app.orders.tables import Order
@@ -13,7 +14,6 @@ from app.payments.provider import OutcomeStatus
 from app.payments.settling import move_order
 from app.payments.states import Cause, PaymentStatus, RefundStatus
 from app.payments.tables import Payment
-from app.database import write_transaction
 from tests.shopping import Market, Shopper
 
 # A row's state may become a column's where an x stands.
@@ -29,17 +29,17 @@ cancelled              x          x           x           x             x       
 expired                x          x           x           x             x       .        .        .
 """
 PAYMENT = """
-                   created confirming awaiting_deposit paid partially_refunded refunded failed cancelled expired mismatch
-created               .        x             x           x          x             x       x       x        x        x
-confirming            .        .             x           x          x             x       x       x        x        x
-awaiting_deposit      .        .             .           x          x             x       x       x        x        x
-paid                  .        .             x           .          x             x       .       .        .        .
-partially_refunded    .        .             .           x          x             x       .       .        .        .
-refunded              .        .             .           x          x             .       .       .        .        .
-failed                .        .             x           x          x             x       .       .        .        x
-cancelled             .        .             x           x          x             x       .       .        .        x
-expired               .        .             x           x          x             x       .       .        .        x
-mismatch              .        .             .           .          .             .       .       .        .        x
+                created confirming awaiting_deposit paid partially_refunded refunded failed cancelled expired mismatch
+created            .        x             x           x          x             x       x       x        x        x
+confirming         .        .             x           x          x             x       x       x        x        x
+awaiting_deposit   .        .             .           x          x             x       x       x        x        x
+paid               .        .             x           .          x             x       .       .        .        .
+partially_refunded .        .             .           x          x             x       .       .        .        .
+refunded           .        .             .           x          x             .       .       .        .        .
+failed             .        .             x           x          x             x       .       .        .        x
+cancelled          .        .             x           x          x             x       .       .        .        x
+expired            .        .             x           x          x             x       .       .        .        x
+mismatch           .        .             .           .          .             .       .       .        .        x
 """
 REFUND = """
                requested needs_account pending succeeded failed

@@ -1,6 +1,7 @@
 """From the checkout form to the PG's door."""
 
 from dataclasses import dataclass
+from functools import partial
 from urllib.parse import urlencode
 
 from litestar import Controller, Request, Response, get, post
@@ -21,7 +22,7 @@ from app.pages import language_of, page
 from app.payments.accounts import Gateways, Offer, list_offers
 from app.payments.closing import close_order
 from app.payments.handoff import hand_over
-from app.payments.starting import NotPayable, start_payment
+from app.payments.starting import NotPayable, begin_payment
 from app.payments.states import PaymentStatus
 from app.payments.tables import Payment
 from app.shops.tables import Product, Shop
@@ -45,7 +46,6 @@ class WayView:
     label: str
     provider_label: str
     icon: str
-    hint: str | None
 
 
 class CheckoutController(Controller):
@@ -60,8 +60,9 @@ class CheckoutController(Controller):
         quantity: FromQuery[str] = "1",
         checkout_token: FromQuery[str] = "",
     ) -> Response:
-        found = await _product_for(shop, product, checkout_token)
+        found = await find_product(shop, product)
         form = CheckoutForm.fresh(product, quantity, checkout_token)
+        await _count_own_hold(shop, found, form)
         return _form_page(request, shop, found, await list_offers(shop), form)
 
     @get("/totals", name="totals")
@@ -74,7 +75,8 @@ class CheckoutController(Controller):
         pay: FromQuery[str] = "",
         checkout_token: FromQuery[str] = "",
     ) -> Response:
-        found = await _product_for(shop, product, checkout_token)
+        found = await find_product(shop, product)
+        await _count_own_hold(shop, found, CheckoutForm(quantity=quantity, checkout_token=checkout_token))
         offers = await list_offers(shop)
         lang = language_of(request, shop)
         view, ways = _totals(found, quantity.strip(), offers, lang)
@@ -97,21 +99,21 @@ class CheckoutController(Controller):
         self, request: Request, shop: NamedDependency[Shop], gateways: NamedDependency[Gateways]
     ) -> Response:
         form = CheckoutForm.of(await request.form())
-        product = await _product_for(shop, form.product, form.checkout_token)
+        product = await find_product(shop, form.product)
+        await _count_own_hold(shop, product, form)
         offers = await list_offers(shop)
         quantity, offer = form.check(product, offers, translator(language_of(request, shop)))
         if form.errors or offer is None:
             return _form_page(request, shop, product, offers, form)
         wanted = Wanted(product, quantity, form.email, form.checkout_token)
         try:
-            order = await place_order(shop, wanted, close_order)
-            payment = await start_payment(order.id, offer)
+            payment = await place_order(shop, wanted, close_order, partial(begin_payment, offer=offer))
         except SoldOut as error:
             product.stock = error.left
-            form.check(product, offers, translator(language_of(request, shop)))
+            form.refuse_quantity(product, translator(language_of(request, shop)))
             return _form_page(request, shop, product, offers, form)
-        except NotPayable:
-            return _to_order(request, shop, order)
+        except NotPayable as error:
+            return _to_order(request, shop, error.order)
         return Redirect(_url(request, "pay", shop) + f"?payment={payment.token}", status_code=303)
 
     @get("/pay", name="pay")
@@ -151,12 +153,10 @@ class CheckoutController(Controller):
         )
 
 
-async def _product_for(shop: Shop, product_id: str, checkout_token: str) -> Product:
-    """The product with the stock that this form can have: with what its own order holds. Raises NotFound."""
-    product = await find_product(shop, product_id)
-    if product.is_limited_by_stock and is_token(checkout_token):
-        product.stock += await held_by_form(shop, product, checkout_token)
-    return product
+async def _count_own_hold(shop: Shop, product: Product, form: CheckoutForm) -> None:
+    """Where the stock alone does not suffice, what the form's own order holds counts as well."""
+    if product.is_limited_by_stock and form.wants_more_than(product.stock) and is_token(form.checkout_token):
+        product.stock += await held_by_form(shop, product, form.checkout_token)
 
 
 def _url(request: Request, name: str, shop: Shop, **params: str) -> str:
@@ -214,7 +214,7 @@ def _totals(product: Product, text: str, offers: list[Offer], lang: str) -> tupl
 
 
 def _way(offer: Offer, _: Translator) -> WayView:
-    return WayView(offer.value, _(offer.way.label), _(offer.provider_label), offer.way.icon, None)
+    return WayView(offer.value, _(offer.way.label), _(offer.provider_label), offer.way.icon)
 
 
 def _no_ways(offers: list[Offer], product: Product, lang: str) -> str:

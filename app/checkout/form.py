@@ -55,6 +55,14 @@ class CheckoutForm:
             self.errors["form"] = _("주문서가 오래되었습니다. 내용을 확인하고 다시 눌러 주세요.")
         return quantity, offer
 
+    def wants_more_than(self, stock: int) -> bool:
+        return _QUANTITY.fullmatch(self.quantity) is not None and int(self.quantity) > stock
+
+    def refuse_quantity(self, product: Product, _: Translator) -> None:
+        """Somebody else was faster: `product` has the stock that is left."""
+        self._check_quantity(product, _)
+        self.errors.setdefault("quantity", _("그사이 다른 분이 먼저 사셨어요. 수량을 확인하고 다시 눌러 주세요."))
+
     def _check_quantity(self, product: Product, _: Translator) -> int:
         try:
             return parse_quantity(self.quantity, product, _)

@@ -8,13 +8,15 @@ from litestar.response import Redirect
 
 from app.background import Background
 from app.checkout.order_page import CONFIRMING, OrderPage
+from app.database import write_transaction
+from app.failures import describe
 from app.language import N_, translator
 from app.orders.states import OrderStatus
 from app.orders.stock import SoldOut
 from app.pages import language_of, page
 from app.payments.accounts import Gateways, list_offers
 from app.payments.concluding import Refusal, look_again
-from app.payments.starting import NotPayable, start_payment
+from app.payments.starting import NotPayable, pay_order
 from app.payments.states import Cause
 from app.shops.tables import Shop
 from app.shops.tenancy import NotFound
@@ -52,7 +54,7 @@ REFUSALS = {
 
 
 class ResultController(Controller):
-    """Where the callback sends the shopper. Each page is shown only while it is true; else the order's own page is."""
+    """Where the callback sends the shopper. A page that is not true of the order gives way to the order's own."""
 
     path = "/{domain:str}/checkout"
 
@@ -134,7 +136,8 @@ class OrderController(Controller):
         if offer is None:
             return _to_order(request, shop, found)
         try:
-            payment = await start_payment(found.order.id, offer)
+            async with write_transaction():
+                payment = await pay_order(found.order.id, offer)
         except NotPayable:
             return _to_order(request, shop, found)
         except SoldOut:
@@ -156,7 +159,7 @@ async def _load_fresh(shop: Shop, token: str, gateways: Gateways, background: Ba
         await background.within(PATIENCE, look_again(gateways, found.undecided, Cause.SHOPPER))
     except Exception as error:
         # What is known is shown all the same, and the worker goes on asking.
-        log.error("look_failed", payment=str(found.undecided.id), error=type(error).__name__)
+        log.error("look_failed", payment=str(found.undecided.id), error=describe(error))
     return await OrderPage.load(shop, token)
 
 
@@ -175,10 +178,11 @@ async def _context(request: Request, shop: Shop, found: OrderPage) -> dict[str, 
     url = request.app.route_reverse
     paying = found.paying
     again = None
-    if found.can_be_paid and found.payments:
+    if found.can_be_paid:
         again = {
             "action": url("pay_again", domain=shop.domain, token=found.order.token),
-            "pay": f"{paying.account}:{paying.way}",
+            # Without an earlier choice the shop's first way is taken.
+            "pay": f"{paying.account}:{paying.way}" if paying else "",
             "label": _("결제하기") if found.order.status == OrderStatus.PENDING else _("다시 결제하기"),
         }
     return {

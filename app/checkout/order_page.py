@@ -15,6 +15,8 @@ from app.shops.tables import Shop
 from app.shops.tenancy import NotFound
 
 CONFIRMING = "confirming"
+RETURNING = "returning"
+REPLACED = "replaced"
 
 # Status word, title and lead by what the shopper is shown.
 WORDS = {
@@ -46,6 +48,16 @@ WORDS = {
         N_("결제를 그만두셨어요"),
         N_("돈은 빠져나가지 않았습니다. 다시 결제하실 수 있어요."),
     ),
+    RETURNING: (
+        N_("돌려드리는 중"),
+        N_("받은 돈을 돌려드리고 있어요"),
+        N_("받은 돈이 이 주문과 맞지 않아 전부 돌려드립니다. 끝나면 이 화면이 바뀝니다."),
+    ),
+    REPLACED: (
+        N_("새 주문으로 바뀜"),
+        N_("내용을 고쳐 새로 주문하셨어요"),
+        N_("이 주문으로는 돈이 빠져나가지 않습니다. 새 주문의 화면에서 결제해 주세요."),
+    ),
     "expired": (
         N_("기한 지남"),
         N_("결제 기한이 지났어요"),
@@ -53,7 +65,7 @@ WORDS = {
     ),
 }
 SEALS = {"paid": N_("영수"), "confirming": N_("확인"), "awaiting_deposit": N_("입금")}
-WATCHED = frozenset({"pending", "confirming", "awaiting_deposit"})
+WATCHED = frozenset({"pending", CONFIRMING, RETURNING, "awaiting_deposit"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +147,18 @@ class OrderPage:
     @property
     def key(self) -> str:
         """The state as the shopper is told it: an order that is being confirmed is never called unpaid."""
-        unpaid = self.order.status in PAYABLE
-        return CONFIRMING if unpaid and self.undecided else self.order.status
+        if self.order.status not in PAYABLE:
+            return self.order.status
+        if self.undecided:
+            return CONFIRMING
+        if self.is_returning:
+            return RETURNING
+        return REPLACED if self.order.is_replaced else self.order.status
+
+    @property
+    def is_returning(self) -> bool:
+        """Whether money that pays nothing is on its way back to the shopper."""
+        return any(p.captured_amount > p.refunded_amount and p.id != self.order.paid_by for p in self.payments)
 
     @property
     def is_paid(self) -> bool:
@@ -150,7 +172,8 @@ class OrderPage:
 
     @property
     def can_be_paid(self) -> bool:
-        return self.order.status in PAYABLE and not self.undecided and not self.is_paid
+        order = self.order
+        return order.status in PAYABLE and not (order.is_replaced or self.undecided or self.is_paid)
 
     @property
     def came_too_late(self) -> bool:

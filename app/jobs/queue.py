@@ -20,33 +20,31 @@ async def enqueue(kind: str, payload: Mapping[str, str], dedupe_key: str) -> Non
     await Job.insert(job).on_conflict(target=Job.dedupe_key, action="DO NOTHING")
 
 
-async def claim(limit: int) -> list[Job]:
-    """Due jobs, leased to the caller: no other worker gets them before the lease ends."""
+async def claim() -> Job | None:
+    """The job that has waited longest, leased to the caller: no other worker gets it before the lease ends."""
     now = clock.now()
     skip = " FOR UPDATE SKIP LOCKED" if Job._meta.db.engine_type == "postgres" else ""
     async with write_transaction():
         rows = await Job.raw(
             "UPDATE jobs SET lease_until = {}, tries = tries + 1 WHERE id IN ("
             "SELECT id FROM jobs WHERE done_at IS NULL AND run_at <= {} AND (lease_until IS NULL OR lease_until < {}) "
-            "AND tries < {} ORDER BY run_at LIMIT {}" + skip + ") RETURNING id",
+            "AND tries < {} ORDER BY run_at LIMIT 1" + skip + ") RETURNING id",
             now + LEASE,
             now,
             now,
             MOST_TRIES,
-            limit,
         )
-        if not rows:
-            return []
-        return await Job.objects().where(Job.id.is_in([row["id"] for row in rows])).order_by(Job.run_at)
+    return await Job.objects().get(Job.id == rows[0]["id"]) if rows else None
 
 
 async def finish(job: Job) -> None:
     await Job.update({Job.done_at: clock.now(), Job.lease_until: None, Job.error: None}).where(Job.id == job.id)
 
 
-async def postpone(job: Job, error: str) -> None:
-    """Once more, later each time; after MOST_TRIES the job is set aside with its error."""
+async def postpone(job: Job, error: str, gives_up: bool = True) -> None:
+    """Once more, later each time. After MOST_TRIES the job is set aside with its error, unless it never gives up."""
     wait = timedelta(seconds=min(5 * 2**job.tries, 6 * 3600))
-    await Job.update({Job.run_at: clock.now() + wait, Job.lease_until: None, Job.error: error[:500]}).where(
-        Job.id == job.id
-    )
+    changes = {Job.run_at: clock.now() + wait, Job.lease_until: None, Job.error: error[:500]}
+    if not gives_up:
+        changes[Job.tries] = min(job.tries, MOST_TRIES - 1)
+    await Job.update(changes).where(Job.id == job.id)

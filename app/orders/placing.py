@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 from app import clock
@@ -12,6 +13,8 @@ from app.orders.states import OrderStatus
 from app.orders.tables import Order, OrderItem
 from app.orders.totals import totals_of
 from app.shops.tables import Product, Shop
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,30 +27,31 @@ class Wanted:
     checkout_token: str
 
 
-# Closes an unpaid order inside the open transaction. Payments know how; orders do not.
+# Closes an unpaid order; begins to pay one, which is new or not. Both inside the open transaction: payments know how.
 Close = Callable[[Order], Awaitable[object]]
+Begin = Callable[[Order, bool], Awaitable[T]]
 
 
-async def place_order(shop: Shop, wanted: Wanted, close: Close) -> Order:
-    """The order of this form: the same one however often the same content is sent.
+async def place_order(shop: Shop, wanted: Wanted, close: Close, begin: Begin[T]) -> T:
+    """What `begin` makes of this form's order: the same order however often the same content is sent.
 
-    Changed content makes a new order; the older one is handed to `close`, and its token goes to the new one. Prices and
-    names are frozen, the stock is taken. Raises stock.SoldOut, and then nothing was written.
+    One transaction. Changed content makes a new order; the older one is handed to `close`, and its token goes to the
+    new one. Prices and names are frozen, the stock is taken. Raises stock.SoldOut, and then nothing was written.
     """
     token = f"{shop.id.hex}.{wanted.checkout_token}"
     while True:
         async with write_transaction():
+            # The shop's row is locked first, then an order, then its products: else two would wait for each other.
+            count = await _count(shop)
+            order = await _insert(shop, wanted, token, count)
+            if order is not None:
+                return await begin(order, True)
             older = await Order.objects().where(Order.checkout_token == token).first()
             if older is not None and await _is_same(older, wanted):
-                return older
-            # Everybody locks the shop first, then an order, then its products: else two would wait for each other.
-            count = await _count(shop)
+                return await begin(older, False)
             if older is not None:
                 await _retire(older)
                 await close(older)
-            order = await _insert(shop, wanted, token, count)
-            if order is not None:
-                return order
 
 
 def form_token(order: Order) -> str:
@@ -91,7 +95,7 @@ async def _count(shop: Shop) -> int:
 
 
 async def _insert(shop: Shop, wanted: Wanted, token: str, count: int) -> Order | None:
-    """None where another request with this token was faster: its order is there now."""
+    """None where this form has an order already."""
     now = clock.now()
     totals = totals_of(wanted.product, wanted.quantity)
     order = Order(
@@ -110,7 +114,7 @@ async def _insert(shop: Shop, wanted: Wanted, token: str, count: int) -> Order |
     won = await Order.insert(order).on_conflict(target=Order.checkout_token, action="DO NOTHING").returning(Order.id)
     if not won:
         return None
-    await stock.take(wanted.product.id, wanted.quantity)
+    is_counted = await stock.take(wanted.product.id, wanted.quantity)
     await OrderItem.insert(
         OrderItem(
             order=order.id,
@@ -118,6 +122,7 @@ async def _insert(shop: Shop, wanted: Wanted, token: str, count: int) -> Order |
             product_name=wanted.product.name,
             unit_price=wanted.product.price,
             quantity=wanted.quantity,
+            is_counted=is_counted,
         )
     )
     return order

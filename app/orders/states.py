@@ -34,9 +34,6 @@ NEXT: dict[OrderStatus, frozenset[OrderStatus]] = {
 PAYABLE = frozenset({S.PENDING, S.FAILED, S.CANCELLED, S.EXPIRED})
 """What a shopper may pay, or pay again (재결제)."""
 
-ENDED = frozenset({S.PAID, S.REFUNDED, S.PARTIALLY_REFUNDED, S.FAILED, S.CANCELLED, S.EXPIRED})
-"""Nothing changes from here without somebody acting: a page about it need not ask again."""
-
 
 def sources_of(target: OrderStatus) -> list[OrderStatus]:
     """The states from which an order may become `target`: for the WHERE of a conditional update."""

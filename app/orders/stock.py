@@ -3,7 +3,6 @@
 Whoever calls these has a write transaction open and the order's row locked.
 """
 
-from app import clock
 from app.orders.tables import Order, OrderItem
 from app.shops.tables import Product
 
@@ -16,10 +15,10 @@ class SoldOut(Exception):
         self.left = left
 
 
-async def take(product_id: object, quantity: int) -> None:
-    """Raises SoldOut; then nothing was taken."""
+async def take(product_id: object, quantity: int) -> bool:
+    """Whether the pieces came out of a counted stock. Raises SoldOut; then nothing was taken."""
     taken = await Product.raw(
-        "UPDATE products SET stock = stock - {} WHERE id = {} AND (stock IS NULL OR stock >= {}) RETURNING id",
+        "UPDATE products SET stock = stock - {} WHERE id = {} AND (stock IS NULL OR stock >= {}) RETURNING stock",
         quantity,
         product_id,
         quantity,
@@ -27,21 +26,24 @@ async def take(product_id: object, quantity: int) -> None:
     if not taken:
         left = await Product.select(Product.stock).where(Product.id == product_id).first()
         raise SoldOut(left["stock"] if left else 0)
+    return taken[0]["stock"] is not None
 
 
 async def take_again(order: Order) -> None:
     """For an order that gave its stock back and is paid after all. Raises SoldOut; then nothing was taken."""
-    items = await OrderItem.select(OrderItem.product, OrderItem.quantity).where(OrderItem.order == order.id)
-    taken: list[tuple[object, int]] = []
+    items = await OrderItem.objects().where(OrderItem.order == order.id)
+    taken: list[OrderItem] = []
     for item in items:
         try:
-            await take(item["product"], item["quantity"])
+            is_counted = await take(item.product, item.quantity)
         except SoldOut:
-            for product, quantity in taken:
-                await _put_back(product, quantity)
+            for other in taken:
+                await _put_back(other.product, other.quantity)
             raise
-        taken.append((item["product"], item["quantity"]))
-    await Order.update({Order.holds_stock: True, Order.updated_at: clock.now()}).where(Order.id == order.id)
+        await OrderItem.update({OrderItem.is_counted: is_counted}).where(OrderItem.id == item.id)
+        if is_counted:
+            taken.append(item)
+    await Order.update({Order.holds_stock: True}).where(Order.id == order.id)
     order.holds_stock = True
 
 
@@ -55,8 +57,8 @@ async def give_back(order: Order) -> None:
     if not held:
         return
     order.holds_stock = False
-    for item in await OrderItem.select(OrderItem.product, OrderItem.quantity).where(OrderItem.order == order.id):
-        await _put_back(item["product"], item["quantity"])
+    for item in await OrderItem.objects().where(OrderItem.order == order.id, OrderItem.is_counted.eq(True)):
+        await _put_back(item.product, item.quantity)
 
 
 async def _put_back(product_id: object, quantity: int) -> None:

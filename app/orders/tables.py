@@ -12,7 +12,7 @@ from app.shops.tables import Product, Shop
 
 
 class Order(Table, tablename="orders", db=DB):
-    """What a shopper owes to a shop. Only `placing`, `settling`, `starting` and `expiring` write its status."""
+    """What a shopper owes to a shop. Its status is written by `settling.move_order` alone."""
 
     id = UUID(primary_key=True, default=clock.new_id)
     shop = ForeignKey(Shop, null=False, on_delete=OnDelete.restrict)
@@ -39,6 +39,11 @@ class Order(Table, tablename="orders", db=DB):
     updated_at = Timestamptz(default=clock.now, null=False)
 
     @property
+    def is_replaced(self) -> bool:
+        """Whether its form was sent again with other content: the newer order is the one to pay."""
+        return "~" in self.checkout_token
+
+    @property
     def total(self) -> Money:
         return Money(self.total_amount, self.currency)
 
@@ -56,3 +61,5 @@ class OrderItem(Table, tablename="order_items", db=DB):
     product_name = Varchar(length=120, null=False)
     unit_price = BigInt(null=False)
     quantity = Integer(null=False)
+    # Whether the pieces came out of a counted stock, and go back into it. A product may be counted later, or no more.
+    is_counted = Boolean(default=True, null=False)

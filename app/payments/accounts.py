@@ -89,10 +89,16 @@ def attempt_of(payment: Payment, order_name: str = "", customer_email: str = "")
     )
 
 
-async def save_account(
+async def adopt(
     ring: Ring, shop: Shop, provider: str, credentials: Mapping[str, str], merchant: str = ""
-) -> ProviderAccount:
-    """Adds a contract, or renews the keys of one that is there: the same shop, PG and public key is the same row."""
+) -> ProviderAccount | None:
+    """Makes keys of the environment the shop's account; None for a shop that has one of its own at this PG.
+
+    Other keys than last time make another row: the older one is switched off, but goes on reconciling and refunding.
+    """
+    ours = (ProviderAccount.shop == shop.id) & (ProviderAccount.provider == provider)
+    if await ProviderAccount.exists().where(ours, ProviderAccount.from_environment.eq(False)):
+        return None
     key = f"{shop.id}:{provider}:{credentials['client_key']}"
     sealed = ring.seal(json.dumps(dict(credentials)), PURPOSE)
     account = ProviderAccount(
@@ -100,34 +106,29 @@ async def save_account(
         provider=provider,
         mode=credentials["client_key"][:4],
         account_key=key,
+        from_environment=True,
         merchant=merchant,
         credentials=sealed,
         ways=",".join(PROVIDERS[provider].traits.ways),
     )
     async with write_transaction():
         await ProviderAccount.insert(account).on_conflict(target=ProviderAccount.account_key, action="DO NOTHING")
-        await ProviderAccount.update(
-            {
-                ProviderAccount.credentials: sealed,
-                ProviderAccount.merchant: merchant,
-                ProviderAccount.is_enabled: True,
-            }
-        ).where(ProviderAccount.account_key == key)
-    return await ProviderAccount.objects().where(ProviderAccount.account_key == key).first()
+        current = {
+            ProviderAccount.credentials: sealed,
+            ProviderAccount.merchant: merchant,
+            ProviderAccount.is_enabled: True,
+        }
+        await ProviderAccount.update(current).where(ProviderAccount.account_key == key)
+        await ProviderAccount.update({ProviderAccount.is_enabled: False}).where(
+            ours, ProviderAccount.account_key != key
+        )
+    return await ProviderAccount.objects().get(ProviderAccount.account_key == key)
 
 
 async def adopt_environment(settings: Settings, ring: Ring, shops: Sequence[Shop]) -> None:
-    """Makes the environment's keys an account of every shop, and keeps it current.
-
-    Other keys make another row; the older one is switched off but goes on reconciling and refunding.
-    """
+    """Gives the environment's keys to every shop without an account of its own."""
     if not settings.toss_client_key:
         return
     credentials = {"client_key": settings.toss_client_key, "secret_key": settings.toss_secret_key}
     for shop in shops:
-        account = await save_account(ring, shop, "toss", credentials, settings.toss_merchant)
-        await ProviderAccount.update({ProviderAccount.is_enabled: False}).where(
-            ProviderAccount.shop == shop.id,
-            ProviderAccount.provider == "toss",
-            ProviderAccount.id != account.id,
-        )
+        await adopt(ring, shop, "toss", credentials, settings.toss_merchant)

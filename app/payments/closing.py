@@ -9,6 +9,7 @@ from app.orders import stock
 from app.orders.states import PAYABLE, OrderStatus
 from app.orders.tables import Order
 from app.payments.events import record
+from app.payments.providers import PROVIDERS
 from app.payments.settling import ORDER_AFTER, has_open_payment, lock_order, move_order
 from app.payments.states import OPEN, Cause, PaymentStatus
 from app.payments.tables import Payment
@@ -28,6 +29,7 @@ async def give_up(payment: Payment, target: PaymentStatus, failure: str, cause: 
 async def close_payment(order: Order, payment: Payment, target: PaymentStatus, failure: str, cause: Cause) -> bool:
     """The same for the payment alone, in the caller's transaction, with the order's row locked."""
     require_transaction()
+    assert PROVIDERS[payment.provider].traits.confirm_moves_money, "this PG takes money without us"
     won = (
         await Payment.update(
             {

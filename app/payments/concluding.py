@@ -4,6 +4,7 @@ A return is only a reason to ask. Around the call that moves money stands the in
 committed first, so that whoever comes after a crash can go on.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 from enum import StrEnum
 
@@ -13,11 +14,11 @@ from app import clock
 from app.database import write_transaction
 from app.orders import stock
 from app.orders.states import PAYABLE
-from app.orders.tables import Order
+from app.orders.tables import Order, OrderItem
 from app.payments import watching
 from app.payments.accounts import Gateways, attempt_of
 from app.payments.closing import give_up
-from app.payments.events import record
+from app.payments.events import evidence_of, record, record_refusal
 from app.payments.provider import (
     Account,
     Claim,
@@ -29,8 +30,8 @@ from app.payments.provider import (
     Unreachable,
     Unreadable,
 )
-from app.payments.settling import lock_order, settle
-from app.payments.starting import reopen
+from app.payments.settling import differs, is_ours, lock_order, settle
+from app.payments.starting import NotPayable, reopen
 from app.payments.states import Cause, PaymentStatus
 from app.payments.tables import Payment, ProviderAccount
 
@@ -75,24 +76,60 @@ async def conclude_return(gateways: Gateways, payment: Payment, notice: Notice) 
     return await _confirm(gateways, provider, opened, payment, claim)
 
 
-async def look_again(gateways: Gateways, payment: Payment, cause: Cause) -> None:
-    """Asks the PG how an undecided payment stands, and carries on a confirm that was begun. Does nothing while another
-    process is asking."""
+async def look_again(gateways: Gateways, payment: Payment, cause: Cause) -> bool:
+    """Asks the PG how an undecided payment stands, and carries on a confirm that was begun. True when the PG answered.
+
+    Does nothing while another process is asking.
+    """
     if not await watching.lease(payment):
-        return
+        return False
     account = await _account_of(payment)
     opened, provider = gateways.open(account), gateways.provider(account)
     try:
-        outcome = await provider.conclude(attempt_of(payment), None)
-        if outcome.status is OutcomeStatus.AUTHORIZED and payment.claim and not await _is_paid(payment):
-            claim = Claim(payment.reference, gateways.ring.open(payment.claim, CLAIM), payment.amount)
-            outcome = await provider.conclude(attempt_of(payment), claim)
+        outcome = await _ask(gateways, provider, opened, payment)
     except (Unreachable, Misconfigured) as error:
         await _note_health(payment.account, error)
         await watching.watch_on(payment, cause)
-        return
+        return False
     await _note_health(payment.account, None)
     await settle(payment, outcome, opened, cause)
+    return True
+
+
+async def _ask(gateways: Gateways, provider: Provider, account: Account, payment: Payment) -> Outcome:
+    """With a stored claim: how the payment that it names stands, confirmed where that is still to be done."""
+    attempt = attempt_of(payment)
+    if payment.claim is None:
+        return await provider.conclude(attempt, None)
+    claim = Claim(payment.reference, gateways.ring.open(payment.claim, CLAIM), payment.amount)
+    try:
+        seen = await provider.examine(attempt, claim)
+    except Unreadable:
+        return _false_claim(payment, account)
+    if seen.reference != payment.reference:
+        return _false_claim(payment, account)
+    may_confirm = (
+        seen.status is OutcomeStatus.AUTHORIZED
+        and is_ours(payment, seen, account)
+        and not differs(payment, seen, account)
+        and clock.now() < payment.created_at + provider.traits.key_window
+        and not await _is_paid(payment)
+    )
+    return await provider.conclude(attempt, claim) if may_confirm else seen
+
+
+def _false_claim(payment: Payment, account: Account) -> Outcome:
+    """The stored claim names no payment of ours: nothing was taken for it, and nothing is confirmed any more."""
+    return Outcome(
+        status=OutcomeStatus.FAILED,
+        reference=payment.reference,
+        merchant=account.merchant,
+        live=account.mode == "live",
+        amount=payment.amount,
+        currency=payment.currency,
+        failure=Refusal.OTHER_PAYMENT,
+        closed=True,
+    )
 
 
 async def _confirm(
@@ -101,8 +138,8 @@ async def _confirm(
     """Identity, gate and intent, the call, then the answer."""
     try:
         seen = await provider.examine(attempt_of(payment), claim)
-    except Unreadable:
-        return await _refuse(payment, Refusal.OTHER_PAYMENT, {"pg": "unknown"})
+    except Unreadable as error:
+        return await _refuse(payment, Refusal.OTHER_PAYMENT, {"error": str(error)})
     except Misconfigured as error:
         await _note_health(payment.account, error)
         return await _refuse(payment, Refusal.MISCONFIGURED, {"code": str(error)})
@@ -110,64 +147,73 @@ async def _confirm(
         # Confirming compares the same things at the PG; and what is begun now is carried on when the PG is back.
         seen = None
     if seen is not None:
-        if (seen.reference, seen.amount, seen.currency) != (
-            payment.reference,
-            payment.amount,
-            payment.currency,
-        ):
-            return await _refuse(payment, Refusal.OTHER_PAYMENT, {"reference": seen.reference, "amount": seen.amount})
+        if seen.reference != payment.reference or differs(payment, seen, account):
+            return await _refuse(payment, Refusal.OTHER_PAYMENT, evidence_of(seen))
+        if not is_ours(payment, seen, account):
+            await _note_health(payment.account, Misconfigured("OTHER_MERCHANT"))
+            return await _refuse(payment, Refusal.MISCONFIGURED, evidence_of(seen))
         if seen.status is not OutcomeStatus.AUTHORIZED:
             await settle(payment, seen, account, Cause.RETURN)
             return None
-    refusal = await _intend(gateways, payment, claim)
-    if refusal or payment.status != PaymentStatus.CONFIRMING:
-        return refusal
     try:
-        outcome = await provider.conclude(attempt_of(payment), claim)
+        intended = await _intend(gateways, payment, claim)
+    except stock.SoldOut:
+        return await _refuse(payment, Refusal.SOLD_OUT, {})
+    except NotPayable:
+        return await _refuse(payment, Refusal.NOT_PAYABLE, {})
+    if intended is None:
+        return None
+    try:
+        outcome = await provider.conclude(attempt_of(intended), claim)
     except (Unreachable, Misconfigured) as error:
         log.warning("confirm_unanswered", payment=str(payment.id), error=str(error))
         await _note_health(payment.account, error)
-        await watching.watch_on(payment, Cause.RETURN)
+        await watching.watch_on(intended, Cause.RETURN)
         return None
     await _note_health(payment.account, None)
-    await settle(payment, outcome, account, Cause.RETURN)
+    await settle(intended, outcome, account, Cause.RETURN)
     return None
 
 
-async def _intend(gateways: Gateways, payment: Payment, claim: Claim) -> Refusal | None:
-    """The gate and the intent in one transaction. Of several callers one moves `payment` to CONFIRMING; for the others
-    neither it nor anything else changes."""
-    sealed = gateways.ring.seal(claim.key or "", CLAIM)
+async def _intend(gateways: Gateways, payment: Payment, claim: Claim) -> Payment | None:
+    """The gate and the intent in one transaction: the payment as it is then, or None where another caller was faster.
+
+    Raises NotPayable, and stock.SoldOut where the order's hold has ended and its goods are gone.
+    """
     now = clock.now()
-    try:
-        async with write_transaction():
-            order = await lock_order(payment.order)
-            if order.paid_by is not None or order.status not in PAYABLE or order.total != payment.money:
-                refusal = Refusal.NOT_PAYABLE
-            else:
-                won = (
-                    await Payment.update(
-                        {
-                            Payment.status: PaymentStatus.CONFIRMING,
-                            Payment.claim: sealed,
-                            Payment.confirm_tries: 1,
-                            Payment.lease_until: now + watching.LEASE,
-                            Payment.next_check_at: watching.next_look(0, now),
-                            Payment.checks: 0,
-                        }
-                    )
-                    .where(Payment.id == payment.id, Payment.status == PaymentStatus.CREATED)
-                    .returning(Payment.id)
-                )
-                if not won:
-                    return None
-                await reopen(order, Cause.RETURN)
-                await record(Cause.RETURN, "payment", order, payment, PaymentStatus.CREATED, PaymentStatus.CONFIRMING)
-                payment.status, payment.confirm_tries, payment.checks = PaymentStatus.CONFIRMING, 1, 0
-                return None
-    except stock.SoldOut:
-        refusal = Refusal.SOLD_OUT
-    return await _refuse(payment, refusal, {})
+    intent = {
+        Payment.status: PaymentStatus.CONFIRMING,
+        Payment.claim: gateways.ring.seal(claim.key or "", CLAIM),
+        Payment.confirm_tries: 1,
+        Payment.lease_until: now + watching.LEASE,
+        Payment.next_check_at: watching.next_look(0, now),
+        Payment.checks: 0,
+    }
+    async with write_transaction():
+        order = await lock_order(payment.order)
+        won = (
+            await Payment.update(intent)
+            .where(Payment.id == payment.id, Payment.status == PaymentStatus.CREATED)
+            .returning(Payment.id)
+        )
+        if not won:
+            return None
+        if not await _may_be_charged(order, payment):
+            raise NotPayable(order)
+        await reopen(order, Cause.RETURN)
+        await record(Cause.RETURN, "payment", order, payment, PaymentStatus.CREATED, PaymentStatus.CONFIRMING)
+        return await Payment.objects().get(Payment.id == payment.id)
+
+
+async def _may_be_charged(order: Order, payment: Payment) -> bool:
+    """The gate, where a refusal costs nobody a refund: the order is payable, adds up, and all of it is still sold."""
+    if order.paid_by is not None or order.is_replaced or order.status not in PAYABLE:
+        return False
+    items = await OrderItem.select(OrderItem.unit_price, OrderItem.quantity, OrderItem.product.is_active).where(
+        OrderItem.order == order.id
+    )
+    price = sum(item["unit_price"] * item["quantity"] for item in items)
+    return price == order.total_amount == payment.amount and all(item["product.is_active"] for item in items)
 
 
 async def _come_back_unpaid(provider: Provider, account: Account, payment: Payment, claim: Claim) -> Refusal | None:
@@ -193,11 +239,11 @@ def _with_failure(outcome: Outcome, failure: str) -> Outcome:
     return replace(outcome, failure=outcome.failure or failure) if not outcome.captured else outcome
 
 
-async def _refuse(payment: Payment, refusal: Refusal, evidence: dict[str, object]) -> Refusal:
+async def _refuse(payment: Payment, refusal: Refusal, evidence: Mapping[str, object]) -> Refusal:
     log.warning("return_refused", payment=str(payment.id), why=refusal)
     async with write_transaction():
         order = await lock_order(payment.order)
-        await record(Cause.RETURN, "refused", order, payment, evidence={"why": refusal, **evidence})
+        await record_refusal(Cause.RETURN, order, payment, {"why": refusal, **evidence})
     return refusal
 
 

@@ -41,9 +41,10 @@ class ReturnController(Controller):
     ) -> Response:
         found = await Payment.objects(Payment.order).where(Payment.token == payment).first()
         if found is None or found.order.shop != shop.id:
+            request.app.state.metrics.unknown_returns.inc()
             raise NotFound
         order, found.order = found.order, found.order.id
-        notice = Notice(request.method, await _fields(request))
+        notice = Notice(await _fields(request))
         refusal = await background.within(PATIENCE, conclude_return(gateways, found, notice))
         return Redirect(await _where(request, shop, order.id, found.id, refusal), status_code=303)
 

@@ -1,16 +1,19 @@
 """Expiring: an unpaid order's hold ends, after one last look at the PG; its stock goes back."""
 
+import asyncio
 from datetime import timedelta
 
 import structlog
 
 from app import clock
 from app.database import write_transaction
+from app.failures import describe
 from app.orders import stock
 from app.orders.states import OrderStatus
 from app.orders.tables import Order
 from app.payments.accounts import Gateways
 from app.payments.concluding import look_again
+from app.payments.providers import PROVIDERS
 from app.payments.settling import lock_order, move_order
 from app.payments.states import Cause, PaymentStatus
 from app.payments.tables import Payment
@@ -19,13 +22,13 @@ log = structlog.get_logger("payments")
 
 # While a payment is being decided, its order holds on.
 ONCE_MORE = timedelta(minutes=5)
-AT_ONCE = 50
+AT_ONCE = 20
 
 UNPAID = [OrderStatus.PENDING, OrderStatus.FAILED, OrderStatus.CANCELLED]
 
 
-async def expire_due(gateways: Gateways) -> int:
-    """Ends the holds whose time has come; returns how many orders were looked at.
+async def expire_due(gateways: Gateways) -> None:
+    """Ends the holds whose time has come.
 
     The payments of an expired order stay as they are: one whose window is still open may yet come back, and is then
     confirmed if its stock can be taken again.
@@ -36,34 +39,42 @@ async def expire_due(gateways: Gateways) -> int:
         .order_by(Order.expires_at)
         .limit(AT_ONCE)
     )
-    for row in due:
+    await asyncio.gather(*(_end_hold(gateways, row["id"]) for row in due))
+
+
+async def _end_hold(gateways: Gateways, order_id: object) -> None:
+    try:
+        await _expire(order_id, await _look_last(gateways, order_id))
+    except Exception as error:
+        log.error("expiring_failed", order=str(order_id), error=describe(error))
+        # Its turn comes later again: one that always fails keeps no other waiting.
+        await _hold_on(order_id)
+
+
+async def _look_last(gateways: Gateways, order_id: object) -> bool:
+    """Whether the order may end: the PG has answered for each of its payments, or takes no money without us."""
+    may_end = True
+    for payment in await Payment.objects().where(Payment.order == order_id, Payment.closed_at.is_null()):
         try:
-            await _look_last(gateways, row["id"])
-            await _expire(row["id"])
+            answered = await look_again(gateways, payment, Cause.TIMER)
         except Exception as error:
-            log.error("expiring_failed", order=str(row["id"]), error=type(error).__name__)
-            # Its turn comes later again: one that always fails keeps no other waiting.
-            await _hold_on(row["id"])
-    return len(due)
+            log.error("last_look_failed", payment=str(payment.id), error=describe(error))
+            answered = False
+        may_end = may_end and (answered or PROVIDERS[payment.provider].traits.confirm_moves_money)
+    return may_end
 
 
-async def _look_last(gateways: Gateways, order_id: object) -> None:
-    watched = await Payment.objects().where(Payment.order == order_id, Payment.closed_at.is_null())
-    for payment in watched:
-        await look_again(gateways, payment, Cause.TIMER)
-
-
-async def _expire(order_id: object) -> None:
+async def _expire(order_id: object, may_end: bool) -> None:
     async with write_transaction():
         order = await lock_order(order_id)
+        if order.status not in UNPAID or order.expires_at > clock.now():
+            return
         being_decided = await Payment.exists().where(
             Payment.order == order_id,
             Payment.status.is_in([PaymentStatus.CONFIRMING, PaymentStatus.AWAITING_DEPOSIT]),
         )
-        if being_decided:
+        if being_decided or not may_end:
             await _hold_on(order_id)
-            return
-        if order.status not in UNPAID or order.expires_at > clock.now():
             return
         await move_order(order, OrderStatus.EXPIRED, Cause.TIMER)
         await stock.give_back(order)

@@ -56,6 +56,8 @@ def _hosts(traits: Traits, account: Account) -> dict[str, tuple[str, ...]]:
         "script-src": (*traits.script_hosts, sdk),
         "connect-src": (*traits.connect_hosts, sdk, _origin(account.api_base)),
         "frame-src": (*traits.frame_hosts, sdk),
+        # A PG's script draws its own frame around its window.
+        "style-src": ("'self'", "'unsafe-inline'"),
     }
 
 

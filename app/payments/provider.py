@@ -89,7 +89,6 @@ class Widget:
 class Notice:
     """What came from the shopper's browser, free of any framework. Nothing in it is believed."""
 
-    method: str
     query: Mapping[str, str]
 
 

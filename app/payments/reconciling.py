@@ -1,8 +1,11 @@
 """Reconciling: every payment that is not closed is asked about at its time, whoever has forgotten it."""
 
+import asyncio
+
 import structlog
 
 from app import clock
+from app.failures import describe
 from app.orders.tables import Order
 from app.payments import watching
 from app.payments.accounts import Gateways
@@ -14,9 +17,11 @@ from app.payments.tables import Payment
 
 log = structlog.get_logger("payments")
 
+AT_ONCE = 20
 
-async def reconcile_due(gateways: Gateways) -> int:
-    """Looks up the payments whose next check has come; returns how many."""
+
+async def reconcile_due(gateways: Gateways) -> None:
+    """Looks up the payments whose next check has come; a PG that hangs for one of them keeps no other waiting."""
     now = clock.now()
     due = (
         await Payment.objects()
@@ -26,17 +31,18 @@ async def reconcile_due(gateways: Gateways) -> int:
             Payment.lease_until.is_null() | (Payment.lease_until < now),
         )
         .order_by(Payment.next_check_at)
-        .limit(20)
+        .limit(AT_ONCE)
     )
-    for payment in due:
-        try:
-            await look_again(gateways, payment, Cause.RECONCILE)
-            await _let_lapse(payment)
-        except Exception as error:
-            log.error("reconciling_failed", payment=str(payment.id), error=type(error).__name__)
-            # Its turn comes later again: one that always fails keeps no other waiting.
-            await watching.watch_on(payment, Cause.RECONCILE)
-    return len(due)
+    await asyncio.gather(*(_reconcile(gateways, payment) for payment in due))
+
+
+async def _reconcile(gateways: Gateways, payment: Payment) -> None:
+    try:
+        await look_again(gateways, payment, Cause.RECONCILE)
+        await _let_lapse(payment)
+    except Exception as error:
+        log.error("reconciling_failed", payment=str(payment.id), error=describe(error))
+        await watching.watch_on(payment, Cause.RECONCILE)
 
 
 async def _let_lapse(payment: Payment) -> None:

@@ -1,14 +1,14 @@
 """Settling: the only writer of money states. What a PG answered is compared with our rows and moves them, once."""
 
 from app import clock
-from app.database import write_transaction
+from app.database import for_update, write_transaction
 from app.jobs.queue import enqueue
 from app.orders import states as order_states
 from app.orders import stock
 from app.orders.states import OrderStatus
 from app.orders.tables import Order
 from app.payments import states, watching
-from app.payments.events import evidence_of, record
+from app.payments.events import evidence_of, record, record_refusal
 from app.payments.provider import Account, Outcome, OutcomeStatus
 from app.payments.states import Cause, PaymentStatus, RefundKind
 from app.payments.tables import Payment, Refund
@@ -33,11 +33,15 @@ async def settle(payment: Payment, outcome: Outcome, account: Account, cause: Ca
     """
     async with write_transaction():
         order = await lock_order(payment.order)
-        if not _is_ours(payment, outcome, account):
-            await record(cause, "refused", order, payment, evidence={"why": "foreign", **evidence_of(outcome)})
+        if not is_ours(payment, outcome, account):
+            await record_refusal(cause, order, payment, {"why": "foreign", **evidence_of(outcome)})
+            await watching.watch_on(payment, cause)
             return False
-        if _differs(payment, outcome, account):
-            return await _set_aside(order, payment, outcome, cause)
+        if differs(payment, outcome, account):
+            if outcome.captured or outcome.status is OutcomeStatus.AWAITING_DEPOSIT:
+                return await _set_aside(order, payment, outcome, cause)
+            # Nothing was taken: it ends like any other, and until then nobody confirms it.
+            await record_refusal(cause, order, payment, {"why": "mismatch", **evidence_of(outcome)})
         target = _target(outcome)
         if target is None or not await _move(order, payment, target, outcome, cause):
             await _keep_watching(payment, outcome, cause)
@@ -48,15 +52,16 @@ async def settle(payment: Payment, outcome: Outcome, account: Account, cause: Ca
 
 async def lock_order(order_id: object) -> Order:
     """The order's row, locked until the transaction ends: always first, and its payments after it."""
-    await Order.update({Order.updated_at: clock.now()}).where(Order.id == order_id)
-    return await Order.objects().get(Order.id == order_id)
+    return await for_update(Order.objects().where(Order.id == order_id).first())
 
 
-def _is_ours(payment: Payment, outcome: Outcome, account: Account) -> bool:
+def is_ours(payment: Payment, outcome: Outcome, account: Account) -> bool:
+    """Whether the PG speaks of this very payment, and of this merchant."""
     return outcome.reference == payment.reference and account.merchant in ("", outcome.merchant)
 
 
-def _differs(payment: Payment, outcome: Outcome, account: Account) -> bool:
+def differs(payment: Payment, outcome: Outcome, account: Account) -> bool:
+    """Whether the PG has ours, but of another amount, currency or mode."""
     ours = (payment.amount, payment.currency, account.mode == "live")
     if outcome.status is OutcomeStatus.PAID and outcome.captured != payment.amount:
         return True
@@ -65,7 +70,8 @@ def _differs(payment: Payment, outcome: Outcome, account: Account) -> bool:
 
 def _target(outcome: Outcome) -> PaymentStatus | None:
     if outcome.status is OutcomeStatus.PAID:
-        return states.by_amounts(outcome.captured, outcome.refunded)
+        # "Paid" without money is no answer.
+        return states.by_amounts(outcome.captured, outcome.refunded) if outcome.captured else None
     return STANDING.get(outcome.status)
 
 
@@ -127,7 +133,8 @@ async def _keep_watching(payment: Payment, outcome: Outcome, cause: Cause) -> No
 
 async def _follow(order: Order, payment: Payment, target: PaymentStatus, outcome: Outcome, cause: Cause) -> None:
     """What a moved payment means for its order."""
-    newly_captured = target in states.CAPTURED and not payment.captured_amount
+    # What came and went back before we looked pays nothing and needs nothing.
+    newly_captured = outcome.captured > outcome.refunded and not payment.captured_amount
     if order.paid_by == payment.id:
         await move_order(order, OrderStatus(target), cause, payment, {Order.refunded_amount: outcome.refunded})
     elif newly_captured and await _can_take(order):
@@ -139,9 +146,9 @@ async def _follow(order: Order, payment: Payment, target: PaymentStatus, outcome
             Order.refunded_amount: outcome.refunded,
         }
         await move_order(order, OrderStatus(target), cause, payment, paid)
-    elif newly_captured and outcome.captured > outcome.refunded:
+    elif newly_captured:
         await _send_back(order, payment, outcome, RefundKind.SURPLUS, cause)
-    elif target is PaymentStatus.AWAITING_DEPOSIT:
+    elif target is PaymentStatus.AWAITING_DEPOSIT and order.paid_by is None:
         await move_order(order, OrderStatus.AWAITING_DEPOSIT, cause, payment)
     elif target in ORDER_AFTER and not await has_open_payment(order):
         await move_order(order, ORDER_AFTER[target], cause, payment)
@@ -184,11 +191,8 @@ async def move_order(
 
 
 async def _set_aside(order: Order, payment: Payment, outcome: Outcome, cause: Cause) -> bool:
-    """Amount, currency or mode are not ours. The order stays as it is; what the PG captured goes back."""
-    takes_money = outcome.captured or outcome.status is OutcomeStatus.AWAITING_DEPOSIT
-    target = PaymentStatus.MISMATCH
-    if not takes_money or not await _move(order, payment, target, outcome, cause):
-        await record(cause, "refused", order, payment, evidence={"why": "mismatch", **evidence_of(outcome)})
+    """Money of another amount, currency or mode. The order stays as it is; what the PG captured goes back."""
+    if not await _move(order, payment, PaymentStatus.MISMATCH, outcome, cause):
         return False
     if outcome.captured > outcome.refunded and not payment.captured_amount:
         await _send_back(order, payment, outcome, RefundKind.MISMATCH, cause)

@@ -3,13 +3,12 @@
 from datetime import timedelta
 
 from app import clock
-from app.database import write_transaction
+from app.database import require_transaction
 from app.orders import stock
 from app.orders.states import PAYABLE, OrderStatus
 from app.orders.tables import Order
 from app.payments.accounts import Offer
 from app.payments.closing import close_payment
-from app.payments.events import record
 from app.payments.providers import PROVIDERS
 from app.payments.settling import lock_order, move_order
 from app.payments.states import OPEN, Cause, PaymentStatus
@@ -22,28 +21,37 @@ LONGEST_HOLD = timedelta(hours=6)
 
 
 class NotPayable(Exception):
-    """The order is paid already, or a payment of it is being decided: nothing new may begin."""
+    """The order is paid, replaced, or a payment of it is being decided: nothing new may begin."""
+
+    def __init__(self, order: Order) -> None:
+        super().__init__(order.number)
+        self.order = order
 
 
-async def start_payment(order_id: object, offer: Offer) -> Payment:
+async def begin_payment(order: Order, is_new: bool, offer: Offer) -> Payment:
+    """The payment of an order that was just placed, in the transaction that placed it. Raises what `pay_order` does."""
+    return await (_create(order, offer) if is_new else pay_order(order.id, offer))
+
+
+async def pay_order(order_id: object, offer: Offer) -> Payment:
     """The payment that the shopper is handed over with; the same one while it is untouched, so a double click is one.
 
-    An older attempt that nobody has confirmed is closed. Raises NotPayable, and stock.SoldOut where the order's hold
-    has ended and its goods are gone.
+    In the caller's transaction. An older attempt that nobody has confirmed is closed. Raises NotPayable, and
+    stock.SoldOut where the order's hold has ended and its goods are gone.
     """
-    async with write_transaction():
-        order = await lock_order(order_id)
-        older = await Payment.objects().where(Payment.order == order.id, Payment.status.is_in(list(OPEN)))
-        untouched = all(payment.status == PaymentStatus.CREATED for payment in older)
-        if order.status not in PAYABLE or order.paid_by is not None or not untouched:
-            raise NotPayable
-        await reopen(order, Cause.SHOPPER)
-        for payment in older:
-            if payment.account == offer.account.id and payment.way == offer.name:
-                return payment
-        for payment in older:
-            await close_payment(order, payment, PaymentStatus.CANCELLED, "REPLACED", Cause.SHOPPER)
-        return await _create(order, offer)
+    require_transaction()
+    order = await lock_order(order_id)
+    older = await Payment.objects().where(Payment.order == order.id, Payment.status.is_in(list(OPEN)))
+    untouched = all(payment.status == PaymentStatus.CREATED for payment in older)
+    if order.status not in PAYABLE or order.paid_by is not None or order.is_replaced or not untouched:
+        raise NotPayable(order)
+    await reopen(order, Cause.SHOPPER)
+    for payment in older:
+        if payment.account == offer.account.id and payment.way == offer.name:
+            return payment
+    for payment in older:
+        await close_payment(order, payment, PaymentStatus.CANCELLED, "REPLACED", Cause.SHOPPER)
+    return await _create(order, offer)
 
 
 async def reopen(order: Order, cause: Cause) -> None:
@@ -87,5 +95,4 @@ async def _create(order: Order, offer: Offer) -> Payment:
         created_at=now,
     )
     await Payment.insert(payment)
-    await record(Cause.SHOPPER, "payment", order, payment, None, payment.status)
     return payment

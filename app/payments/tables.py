@@ -31,6 +31,8 @@ class ProviderAccount(Table, tablename="provider_accounts", db=DB):
     mode = Varchar(length=4, null=False)
     # `{shop}:{provider}:{public key}`: another contract is another row, because older payments stay with the older one.
     account_key = Varchar(length=255, unique=True, null=False)
+    # Kept current by `adopt`; a shop that has an account of its own gets none from the environment.
+    from_environment = Boolean(default=False, null=False)
     # The PG's name for the merchant; empty where it is not known.
     merchant = Varchar(length=100, default="", null=False)
     credentials = Text(null=False)

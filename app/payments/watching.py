@@ -14,8 +14,8 @@ CURVE = (
     timedelta(days=1),
 )
 
-# Longer than any call to a PG: who holds it is asking, or is dead.
-LEASE = timedelta(seconds=70)
+# Longer than a call to a PG with its time-outs: who holds it is asking, or is dead.
+LEASE = timedelta(minutes=2)
 
 
 def next_look(checks: int, now: datetime) -> datetime:
@@ -24,13 +24,17 @@ def next_look(checks: int, now: datetime) -> datetime:
 
 
 async def lease(payment: Payment) -> bool:
-    """True when the caller alone may ask about it now. Correctness does not rest on it: it spares the PG."""
+    """True when the caller alone may ask about it now, and no worker has since `payment` was read.
+
+    Correctness does not rest on it: it spares the PG.
+    """
     now = clock.now()
     won = (
         await Payment.update({Payment.lease_until: now + LEASE})
         .where(
             (Payment.id == payment.id)
             & Payment.closed_at.is_null()
+            & (Payment.checks == payment.checks)
             & (Payment.lease_until.is_null() | (Payment.lease_until < now))
         )
         .returning(Payment.id)
@@ -39,9 +43,9 @@ async def lease(payment: Payment) -> bool:
 
 
 async def watch_on(payment: Payment, cause: Cause) -> None:
-    """Nothing is decided: later again. Only the worker's own looks make the next one rarer, not a page's."""
+    """Nothing is decided: later again. Only the reconciler's own looks make the next one rarer."""
     changes = {Payment.lease_until: None}
-    if cause in (Cause.RECONCILE, Cause.TIMER):
+    if cause is Cause.RECONCILE:
         changes[Payment.checks] = payment.checks + 1
         changes[Payment.next_check_at] = next_look(payment.checks + 1, clock.now())
     await Payment.update(changes).where(Payment.id == payment.id, Payment.closed_at.is_null())

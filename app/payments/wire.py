@@ -43,7 +43,7 @@ async def call(
     except ValueError:
         body = None
     code = body.get("code") if isinstance(body, dict) and not answer.is_success else None
-    log.info("pg_call", **line(status=answer.status_code, code=code, trace=answer.headers.get(trace_header)))
+    log.info("pg_call", **line(status=answer.status_code, code=code, pg_trace=answer.headers.get(trace_header)))
     if not isinstance(body, dict):
         raise Unreachable(f"{answer.status_code} without a JSON object")
     return answer.status_code, body

@@ -1,4 +1,4 @@
-"""What the sandbox remembers: payments, the answers given to idempotency keys, and armed faults.
+"""What the sandbox remembers: payments, transactions, answers to idempotency keys, armed faults, webhooks.
 
 One SQLite file, or memory. Every call is a short synchronous statement, so that nothing else runs in between.
 """
@@ -6,7 +6,7 @@ One SQLite file, or memory. Every call is a short synchronous statement, so that
 import json
 import sqlite3
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,12 @@ CREATE TABLE IF NOT EXISTS payments (
 CREATE INDEX IF NOT EXISTS payments_by_reference ON payments (reference);
 CREATE TABLE IF NOT EXISTS answers (scope TEXT PRIMARY KEY, at TEXT, status INTEGER, body TEXT);
 CREATE TABLE IF NOT EXISTS faults (id INTEGER PRIMARY KEY AUTOINCREMENT, body TEXT);
+CREATE TABLE IF NOT EXISTS transactions (
+    id INTEGER PRIMARY KEY, provider TEXT, merchant TEXT, key TEXT UNIQUE, at INTEGER, body TEXT);
+CREATE TABLE IF NOT EXISTS webhooks (
+    id INTEGER PRIMARY KEY, provider TEXT, type TEXT, reference TEXT, url TEXT, headers TEXT, body TEXT,
+    is_held INTEGER, attempts INTEGER, next_at REAL, answer);
+CREATE INDEX IF NOT EXISTS webhooks_by_time ON webhooks (next_at) WHERE next_at IS NOT NULL;
 """
 
 
@@ -52,6 +58,25 @@ class Answer:
     at: datetime
     status: int
     body: dict[str, Any]
+
+
+@dataclass
+class Webhook:
+    """One message to a shop. `attempts` were made, the next is due at `next_at` (None: never again), `answer`
+    is the last HTTP status or a word for why there was none. One that `is_held` lets others go first.
+    """
+
+    provider: str
+    type: str
+    reference: str
+    url: str
+    headers: dict[str, str]
+    body: str
+    is_held: bool = False
+    attempts: int = 0
+    next_at: datetime | None = None
+    answer: int | str | None = None
+    id: int | None = None
 
 
 class Book:
@@ -122,8 +147,89 @@ class Book:
     def drop_faults(self) -> None:
         self.database.execute("DELETE FROM faults")
 
+    def add_transaction(self, provider: str, merchant: str, key: str, at: datetime, body: dict[str, Any]) -> None:
+        """Money that moved. Gateways list it by whole seconds."""
+        values = (provider, merchant, key, int(at.timestamp()), json.dumps(body))
+        self.database.execute("INSERT INTO transactions VALUES (NULL, ?, ?, ?, ?, ?)", values)
+
+    def transactions(
+        self, provider: str, merchant: str, since: datetime, until: datetime, after: int, limit: int
+    ) -> list[dict[str, Any]]:
+        """The merchant's, from `since` to `until` (both included), those behind the place `after`, oldest first."""
+        rows = self.database.execute(
+            "SELECT body FROM transactions WHERE provider = ? AND merchant = ? AND at BETWEEN ? AND ? AND id > ?"
+            " ORDER BY id LIMIT ?",
+            (provider, merchant, int(since.timestamp()), int(until.timestamp()), after, limit),
+        )
+        return [json.loads(body) for (body,) in rows.fetchall()]
+
+    def place_of_transaction(self, provider: str, merchant: str, key: str) -> int | None:
+        rows = self.database.execute(
+            "SELECT id FROM transactions WHERE provider = ? AND merchant = ? AND key = ?", (provider, merchant, key)
+        )
+        row = rows.fetchone()
+        return row[0] if row else None
+
+    def save_webhook(self, webhook: Webhook) -> None:
+        """Write a new webhook, or what has become of a known one."""
+        values = asdict(webhook) | {
+            "headers": json.dumps(webhook.headers),
+            "next_at": webhook.next_at.timestamp() if webhook.next_at else None,
+        }
+        self.database.execute(
+            "INSERT INTO webhooks VALUES (:id, :provider, :type, :reference, :url, :headers, :body,"
+            " :is_held, :attempts, :next_at, :answer) ON CONFLICT (id) DO UPDATE SET"
+            " attempts = excluded.attempts, next_at = excluded.next_at, answer = excluded.answer",
+            values,
+        )
+
+    def webhook(self, number: int) -> Webhook | None:
+        found = self._webhooks("WHERE id = ?", number)
+        return found[0] if found else None
+
+    def webhooks(self) -> list[Webhook]:
+        """All, oldest first."""
+        return self._webhooks("ORDER BY id")
+
+    def webhooks_due(self, now: datetime) -> list[Webhook]:
+        """Those whose time has come, in the order in which they are to be sent."""
+        return self._webhooks("WHERE next_at <= ? ORDER BY is_held, next_at, id", now.timestamp())
+
+    def next_webhook_at(self) -> datetime | None:
+        ((next_at,),) = self.database.execute("SELECT min(next_at) FROM webhooks WHERE next_at IS NOT NULL").fetchall()
+        return None if next_at is None else datetime.fromtimestamp(next_at, UTC)
+
+    def release_webhooks(self, provider: str, reference: str, now: datetime) -> None:
+        """What was held back for this payment waits no longer."""
+        self.database.execute(
+            "UPDATE webhooks SET next_at = min(next_at, ?)"
+            " WHERE provider = ? AND reference = ? AND is_held AND attempts = 0 AND next_at IS NOT NULL",
+            (now.timestamp(), provider, reference),
+        )
+
+    def _webhooks(self, where: str, *values: float) -> list[Webhook]:
+        rows = self.database.execute(f"SELECT * FROM webhooks {where}", values)
+        return [_webhook(row) for row in rows.fetchall()]
+
 
 def _payment(body: dict[str, Any]) -> Payment:
     for name in ("opened_at", "moved_at"):
         body[name] = datetime.fromisoformat(body[name])
     return Payment(**body)
+
+
+def _webhook(row: tuple[Any, ...]) -> Webhook:
+    number, provider, kind, reference, url, headers, body, is_held, attempts, next_at, answer = row
+    return Webhook(
+        provider=provider,
+        type=kind,
+        reference=reference,
+        url=url,
+        headers=json.loads(headers),
+        body=body,
+        is_held=bool(is_held),
+        attempts=attempts,
+        next_at=None if next_at is None else datetime.fromtimestamp(next_at, UTC),
+        answer=answer,
+        id=number,
+    )

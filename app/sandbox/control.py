@@ -1,9 +1,10 @@
-"""The control API, for people, tests and tools: what happened, faults to come, the gateway's own console.
+"""The control API, for people, tests and tools: what happened, faults to come, the bank, the gateway's own console.
 
 JSON; amounts in minor units; no authentication, because the sandbox is bound to the loopback address.
 """
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
@@ -12,10 +13,13 @@ from litestar.di import NamedDependency
 from litestar.exceptions import ClientException, HTTPException, NotFoundException
 from litestar.params import FromPath
 
-from app.sandbox.book import Book, Payment
+from app.sandbox.book import Book, Payment, Webhook
 from app.sandbox.faults import Fault, Faults
+from app.sandbox.toss_cancels import TossCancels
+from app.sandbox.toss_deposits import DepositRefused, TossDeposits
 from app.sandbox.toss_errors import TossError
 from app.sandbox.toss_payments import TossPayments, how_far
+from app.sandbox.webhooks import Webhooks
 
 
 class Control(Controller):
@@ -23,9 +27,9 @@ class Control(Controller):
 
     @get("/ledger")
     async def ledger(self, book: NamedDependency[Book], toss: NamedDependency[TossPayments]) -> dict[str, Any]:
-        """Every payment as the gateway knows it, oldest first. No webhook is sent yet."""
+        """Every payment as the gateway knows it, and every webhook, oldest first."""
         payments = [_entry(toss.refresh(payment)) for payment in reversed(book.payments())]
-        return {"payments": payments, "webhooks": []}
+        return {"payments": payments, "webhooks": [_sent(webhook) for webhook in book.webhooks()]}
 
     @get("/faults")
     async def armed(self, faults: NamedDependency[Faults]) -> dict[str, Any]:
@@ -48,6 +52,7 @@ class Control(Controller):
         request: Request,
         book: NamedDependency[Book],
         toss: NamedDependency[TossPayments],
+        cancels: NamedDependency[TossCancels],
         reference: FromPath[str],
     ) -> dict[str, Any]:
         """Refund by the merchant's hand, outside of the shop: `amount`, or everything without one."""
@@ -55,15 +60,71 @@ class Control(Controller):
         amount = body.get("amount") if isinstance(body, dict) else None
         if not isinstance(body, dict) or set(body) - {"amount"} or type(amount) not in (int, type(None)):
             raise ClientException('a refund is {"amount": minor units}, or {} for the whole balance')
-        payments = [toss.refresh(payment) for payment in book.with_reference(reference)]
-        if not payments:
-            raise NotFoundException(f"no payment has the reference {reference}")
-        payment = max(payments, key=how_far)
+        payment = _furthest(book, toss, reference)
         try:
-            toss.refund_at_console(payment, amount)
+            cancels.refund_at_console(payment, amount)
         except TossError as error:
             raise HTTPException(f"{error.code}: {error.message}", status_code=error.status) from None
         return _entry(toss.of_key(toss.account(payment), payment.pg_id))
+
+    @post("/refunds/{reference:str}/complete")
+    async def complete_refund(
+        self,
+        book: NamedDependency[Book],
+        toss: NamedDependency[TossPayments],
+        deposits: NamedDependency[TossDeposits],
+        reference: FromPath[str],
+    ) -> dict[str, Any]:
+        """The refund of a deposit arrives at the buyer's account now, not two days later."""
+        return _moved(deposits.complete_refund, _furthest(book, toss, reference))
+
+    @post("/deposits/{reference:str}")
+    async def deposit(
+        self,
+        book: NamedDependency[Book],
+        toss: NamedDependency[TossPayments],
+        deposits: NamedDependency[TossDeposits],
+        reference: FromPath[str],
+    ) -> dict[str, Any]:
+        """The buyer sends the money to the virtual account."""
+        return _moved(deposits.deposit, _furthest(book, toss, reference))
+
+    @post("/deposits/{reference:str}/reverse")
+    async def reverse(
+        self,
+        book: NamedDependency[Book],
+        toss: NamedDependency[TossPayments],
+        deposits: NamedDependency[TossDeposits],
+        reference: FromPath[str],
+    ) -> dict[str, Any]:
+        """The bank finds that the deposit was an error."""
+        return _moved(deposits.reverse, _furthest(book, toss, reference))
+
+    @post("/webhooks/{number:int}/send")
+    async def send(
+        self, book: NamedDependency[Book], webhooks: NamedDependency[Webhooks], number: FromPath[int]
+    ) -> dict[str, Any]:
+        """Make one attempt now, whatever has become of the webhook, and wait for the shop's answer."""
+        webhook = book.webhook(number)
+        if webhook is None:
+            raise NotFoundException(f"no webhook has the id {number}")
+        return _sent(await webhooks.send(webhook))
+
+
+def _furthest(book: Book, toss: TossPayments, reference: str) -> Payment:
+    """Of all payments with the merchant's id, the newest among those that got furthest."""
+    payments = [toss.refresh(payment) for payment in book.with_reference(reference)]
+    if not payments:
+        raise NotFoundException(f"no payment has the reference {reference}")
+    return max(payments, key=how_far)
+
+
+def _moved(move: Callable[[Payment], None], payment: Payment) -> dict[str, Any]:
+    try:
+        move(payment)
+    except DepositRefused as refused:
+        raise HTTPException(str(refused), status_code=409) from None
+    return _entry(payment)
 
 
 def _entry(payment: Payment) -> dict[str, Any]:
@@ -75,6 +136,18 @@ def _entry(payment: Payment) -> dict[str, Any]:
         "currency": payment.currency,
         "captured": payment.captured,
         "refunded": payment.refunded,
+    }
+
+
+def _sent(webhook: Webhook) -> dict[str, Any]:
+    return {
+        "id": webhook.id,
+        "provider": webhook.provider,
+        "type": webhook.type,
+        "reference": webhook.reference,
+        "url": webhook.url,
+        "attempts": webhook.attempts,
+        "answer": webhook.answer,
     }
 
 

@@ -15,7 +15,14 @@ KINDS = (
     "server_error_after",  # it has happened, then 500
     "rate_limited",  # 429 on look-ups
     "error",  # refused with the gateway's own `code`
+    "webhook_dropped",  # never sent
+    "webhook_doubled",  # sent twice, with the same id
+    "webhook_late",  # sent `seconds` later
+    "webhook_out_of_order",  # sent after the payment's next webhook, or `seconds` later if none comes
+    "webhook_forged",  # one more is sent that claims what is not true
 )
+FORGED = "webhook_forged"
+ON_A_WEBHOOK = ("webhook_dropped", "webhook_doubled", "webhook_late", "webhook_out_of_order")
 ALIASES = {"answer_lost": "answer_lost_after", "5xx": "server_error"}
 # These concern the way of an answer and not the work behind it, so a replayed answer meets them too.
 ON_THE_WAY = ("answer_lost_before", "answer_lost_after", "slow")
@@ -24,14 +31,19 @@ CALLS = {
     "confirm": ("confirm",),
     "cancel": ("cancel",),
     "lookup": ("lookup",),
+    "webhook": ("webhook",),
 }
-DEFAULT_CALL = {"rate_limited": "lookup", "error": "confirm"}
+DEFAULT_CALL = {"rate_limited": "lookup", "error": "confirm", **dict.fromkeys((*ON_A_WEBHOOK, FORGED), "webhook")}
+DEFAULT_SECONDS = {"webhook_late": 60, "webhook_out_of_order": 60}
 FIELDS = ("provider", "kind", "call", "reference", "percent", "times", "seconds", "code")
 
 
 @dataclass(frozen=True)
 class Fault:
-    """Hits the payment `reference` (the merchant's id) or `percent` of 100 calls; `times` None has no end."""
+    """Hits the payment `reference` (the merchant's id) or `percent` of 100 calls; `times` None has no end.
+
+    All webhooks about one change of a payment count as one call.
+    """
 
     provider: str
     kind: str
@@ -91,6 +103,8 @@ def read_fault(raw: Any, codes: Mapping[str, Collection[str]]) -> Fault:
     call = _one_of("call", raw.get("call", DEFAULT_CALL.get(kind, "money")), CALLS)
     if kind == "rate_limited" and call != "lookup":
         raise ValueError('rate_limited strikes look-ups only: leave call out, or send "lookup"')
+    if (call == "webhook") != (kind in (*ON_A_WEBHOOK, FORGED)):
+        raise ValueError('the kinds webhook_... and the call "webhook" belong together')
     reference, percent = raw.get("reference"), raw.get("percent")
     if (reference is None) == (percent is None):
         raise ValueError("a fault needs either reference (the merchant's id of a payment) or percent")
@@ -101,7 +115,7 @@ def read_fault(raw: Any, codes: Mapping[str, Collection[str]]) -> Fault:
     times = raw.get("times", None if reference is None else 1)
     if times is not None and not (type(times) is int and times >= 1):
         raise ValueError("times must be a whole number from 1")
-    seconds = raw.get("seconds", 30)
+    seconds = raw.get("seconds", DEFAULT_SECONDS.get(kind, 30))
     if not (_is_number(seconds) and 0 < seconds <= 3600):
         raise ValueError("seconds must be a number above 0, up to 3600")
     code = raw.get("code")

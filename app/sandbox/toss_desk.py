@@ -70,8 +70,8 @@ class TossDesk:
             self.running.discard(new_scope)
         return Dropped() if kind == "answer_lost_after" else Response(answer.body, status_code=answer.status)
 
-    async def look(self, request: Request, reference: str | None, find: Callable[[], Payment]) -> Response:
-        """Answer a look-up. Idempotency keys mean nothing here."""
+    async def look(self, request: Request, reference: str | None, find: Callable[[], Any]) -> Response:
+        """Answer a look-up with what `find` finds. Idempotency keys mean nothing here."""
         _obey_test_code(request)
         fault = self.faults.strike(PROVIDER, "lookup", reference)
         kind = fault.kind if fault else None
@@ -85,7 +85,7 @@ class TossDesk:
             raise TossError("TOO_MANY_REQUESTS")
         if fault and fault.code:
             raise TossError(fault.code)
-        return Response(payment_object(find(), origin(request)))
+        return Response(find())
 
     def _scope(self, request: Request, account: Account) -> str | None:
         """What an idempotency key is good for: this API key, URL, method and key."""

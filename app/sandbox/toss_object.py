@@ -1,21 +1,20 @@
-"""Toss's Payment object, version 2022-11-16, as its server API answers it."""
+"""Toss's Payment and Transaction objects, version 2022-11-16, as its server API answers them."""
 
+from datetime import datetime
 from typing import Any
 
 from app.sandbox.book import Payment
-from app.sandbox.toss_payments import CAPTURED, stamp, tax_free_balance
 from app.sandbox.toss_request import METHODS, WALLETS
+from app.sandbox.toss_time import stamp
 
 
 def payment_object(payment: Payment, origin: str) -> dict[str, Any]:
     """The whole object. `origin` is the sandbox's own, for the links to the receipt and the window."""
     facts = payment.facts
-    is_captured = payment.status in CAPTURED
-    balance = payment.balance if is_captured else payment.amount
+    is_captured, balance = payment.captured > 0, balance_of(payment)
     # A cancel that names no tax-free part may leave less than that part.
     tax_free = min(tax_free_balance(payment), balance)
     vat = _eleventh(balance - tax_free)
-    receipt = {"url": f"{origin}/receipts/toss/{payment.pg_id}"} if is_captured else None
     return {
         "mId": payment.merchant,
         "version": "2022-11-16",
@@ -41,8 +40,8 @@ def payment_object(payment: Payment, origin: str) -> dict[str, Any]:
         "isPartialCancelable": True,
         "country": "KR",
         "card": _card(payment) if is_captured else None,
-        "virtualAccount": None,
-        "transfer": None,
+        "virtualAccount": facts.get("virtual_account"),
+        "transfer": _transfer(payment) if is_captured else None,
         "mobilePhone": None,
         "giftCertificate": None,
         "easyPay": _easy_pay(payment) if is_captured else None,
@@ -53,14 +52,59 @@ def payment_object(payment: Payment, origin: str) -> dict[str, Any]:
         "failure": facts["failure"],
         "metadata": facts["metadata"],
         "secret": facts.get("secret"),
-        "receipt": receipt,
+        "receipt": {"url": receipt_url(payment, origin)} if is_captured else None,
         "checkout": {"url": f"{origin}/window/toss/{payment.pg_id}"},
     }
 
 
+def looked_up(payment: Payment, origin: str) -> dict[str, Any]:
+    """The object as a look-up answers it: the secret of a virtual account is told once, when it is issued."""
+    hidden = {"secret": None} if "virtual_account" in payment.facts else {}
+    return payment_object(payment, origin) | hidden
+
+
+def transaction_object(payment: Payment, status: str, amount: int, now: datetime) -> dict[str, Any]:
+    """The movement of `amount` won that has just brought the payment to `status`."""
+    return {
+        "mId": payment.merchant,
+        "transactionKey": payment.facts["transaction_key"],
+        "paymentKey": payment.pg_id,
+        "orderId": payment.reference,
+        "method": METHODS[payment.facts["way"]],
+        "customerKey": payment.facts.get("customer_key"),
+        "useEscrow": False,
+        "receiptUrl": receipt_url(payment, origin_of(payment)),
+        "status": status,
+        "transactionAt": stamp(now),
+        "currency": payment.currency,
+        "amount": amount,
+    }
+
+
+def origin_of(payment: Payment) -> str:
+    """The sandbox's origin, as the buyer saw it. A payment from before webhooks were played does not know it."""
+    return str(payment.facts.get("origin", ""))
+
+
+def receipt_url(payment: Payment, origin: str) -> str:
+    return f"{origin}/receipts/toss/{payment.pg_id}"
+
+
+def balance_of(payment: Payment) -> int:
+    """What can still be cancelled, in won: before the money has come, the whole amount."""
+    is_settled = payment.captured > 0 or payment.status == "CANCELED"
+    return payment.balance if is_settled else payment.amount
+
+
+def tax_free_balance(payment: Payment) -> int:
+    """What of the balance is free of VAT, in won."""
+    given_back: int = sum(cancel["taxFreeAmount"] for cancel in payment.facts["cancels"])
+    return int(payment.facts["tax_free"]) - given_back
+
+
 def _card(payment: Payment) -> dict[str, Any] | None:
     """The card that paid: none when the wallet paid from its own balance, as this sandbox's 토스페이 does."""
-    if payment.facts["way"] == "TOSSPAY":
+    if payment.facts["way"] in ("TOSSPAY", "TRANSFER", "VIRTUAL_ACCOUNT"):
         return None
     return {
         "issuerCode": "71",
@@ -76,6 +120,12 @@ def _card(payment: Payment) -> dict[str, Any] | None:
         "acquireStatus": "READY",
         "amount": payment.amount,
     }
+
+
+def _transfer(payment: Payment) -> dict[str, Any] | None:
+    if payment.facts["way"] != "TRANSFER":
+        return None
+    return {"bankCode": payment.facts["bank"], "settlementStatus": "INCOMPLETED"}
 
 
 def _easy_pay(payment: Payment) -> dict[str, Any] | None:

@@ -1,46 +1,54 @@
-"""Toss's payments and what may happen to them: opened, authenticated, confirmed, cancelled, expired."""
+"""Toss's payments: opened, authenticated, confirmed, expired, and found again."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 from typing import Any
 
 from app.sandbox.book import Book, Payment
 from app.sandbox.toss_errors import ENDS_THE_PAYMENT, TossError
+from app.sandbox.toss_object import transaction_object
 from app.sandbox.toss_request import PaymentRequest
+from app.sandbox.toss_time import KST, stamp
+from app.sandbox.toss_virtual_account import check_term, grow_older, new_account
 from app.sandbox.world import World
 
 PROVIDER = "toss"
-KST = timezone(timedelta(hours=9))
 # How long a payment may stay in a status: 30 minutes to authenticate, then 10 minutes to confirm.
 LIMITS = {"READY": timedelta(minutes=30), "IN_PROGRESS": timedelta(minutes=10)}
-CAPTURED = ("DONE", "PARTIAL_CANCELED", "CANCELED")
-CONSOLE_REASON = "상점 관리자 화면에서 취소"
+# An order that has reached one of these cannot be confirmed in another window.
+TAKEN = ("WAITING_FOR_DEPOSIT", "DONE", "PARTIAL_CANCELED", "CANCELED")
 
 
 @dataclass(frozen=True)
 class Account:
-    """One merchant's pair of keys."""
+    """One merchant's pair of keys; `webhook_url` is the address registered at the console."""
 
     client_key: str
     secret_key: str
     merchant: str
     shop_name: str
+    webhook_url: str | None = None
 
 
 class TossPayments:
-    """All of Toss's payments. A payment that is handed out has been expired first if its time is over."""
+    """All of Toss's payments. A payment that is handed out has been expired first if its time is over; `tell`
+    hears of every new status.
+    """
 
-    def __init__(self, accounts: Sequence[Account], book: Book, world: World) -> None:
-        self.accounts, self.book, self.world = accounts, book, world
+    def __init__(self, accounts: Sequence[Account], book: Book, world: World, tell: Callable[[Payment], None]) -> None:
+        self.accounts, self.book, self.world, self.tell = accounts, book, world, tell
 
     def account(self, payment: Payment) -> Account:
         """The account that opened the payment; NOT_FOUND_MERCHANT if this sandbox was started without it."""
         return self._account_of_client(payment.facts["client_key"], "NOT_FOUND_MERCHANT")
 
-    def open(self, request: PaymentRequest) -> Payment:
-        """A new READY payment. Each window is a payment of its own, also for an orderId seen before."""
+    def open(self, request: PaymentRequest, origin: str) -> Payment:
+        """A new READY payment. Each window is a payment of its own, also for an orderId seen before. `origin` is
+        the sandbox's, as the buyer sees it.
+        """
         account, now = self._account_of_client(request.client_key, "UNAUTHORIZED_KEY"), self.world.now()
+        check_term(request.term, now)
         payment = Payment(
             provider=PROVIDER,
             merchant=account.merchant,
@@ -53,10 +61,15 @@ class TossPayments:
             moved_at=now,
             facts={
                 "client_key": account.client_key,
+                "customer_key": request.customer_key,
+                "customer_name": request.customer_name,
+                "origin": origin,
                 "order_name": request.order_name,
                 "success_url": request.success_url,
                 "fail_url": request.fail_url,
-                "way": request.way,
+                "offers": request.offers,
+                "way": request.offers[0],
+                "term": request.term,
                 "tax_free": request.tax_free,
                 "metadata": request.metadata,
                 "refuse_with": None,
@@ -67,15 +80,19 @@ class TossPayments:
         self.book.save(payment)
         return payment
 
-    def authenticate(self, payment: Payment, way: str, refuse_with: str | None) -> None:
-        """The buyer agreed. `refuse_with` is the code that the card company will answer to the confirm."""
-        payment.facts.update(way=way, refuse_with=refuse_with)
-        self._move(payment, "IN_PROGRESS")
+    def authenticate(self, payment: Payment, choice: Mapping[str, str], refuse_with: str | None) -> None:
+        """The buyer agreed, and chose `way`, `bank` and `depositor`. `refuse_with` is the code that the card
+        company or the bank will answer to the confirm.
+        """
+        payment.facts.update(choice, refuse_with=refuse_with)
+        self.move(payment, "IN_PROGRESS")
 
     def confirm(self, account: Account, body: Mapping[str, Any], refuse_with: str | None = None) -> Payment:
-        """Take the money of an authenticated payment. `refuse_with` makes the card company refuse."""
+        """Take the money of an authenticated payment, or issue its virtual account. `refuse_with` makes the card
+        company or the bank refuse.
+        """
         key, order_id, amount = body.get("paymentKey"), body.get("orderId"), body.get("amount")
-        if not (isinstance(key, str) and isinstance(order_id, str) and _is_number(amount)):
+        if not (isinstance(key, str) and isinstance(order_id, str) and is_number(amount)):
             raise TossError("INVALID_REQUEST", "paymentKey, orderId, amount는 필수입니다.")
         payment = self.find(key)
         # [U] The key of another pair, also of the same merchant, finds nothing.
@@ -87,44 +104,44 @@ class TossPayments:
         if payment.status in ("READY", "EXPIRED"):
             raise TossError("NOT_FOUND_PAYMENT_SESSION")
         # [U] An order that was paid in another window is refused like a second confirm.
-        if payment.status != "IN_PROGRESS" or self._is_paid(account.merchant, order_id):
+        if payment.status != "IN_PROGRESS" or self._is_taken(account.merchant, order_id):
             raise TossError("ALREADY_PROCESSED_PAYMENT")
         if refusal := refuse_with or payment.facts["refuse_with"]:
             raise self._refused(payment, refusal)
+        payment.facts["secret"] = f"ps_{self.world.text(12)}"
+        if payment.facts["way"] == "VIRTUAL_ACCOUNT":
+            self._issue(payment)
+        else:
+            self.approve(payment)
+        return payment
+
+    def approve(self, payment: Payment) -> None:
+        """The money has come."""
         payment.captured = payment.amount
         payment.facts.update(
             approved_at=stamp(self.world.now()),
             approve_no=f"{self.world.chance.randrange(10**8):08}",
-            secret=f"ps_{self.world.text(12)}",
-            transaction_key=self._transaction_key(),
         )
-        self._move(payment, "DONE")
-        return payment
+        self.begin_transaction(payment)
+        self.transact(payment, "DONE", payment.amount)
 
-    def cancel(self, account: Account, key: str, body: Mapping[str, Any], error: str | None = None) -> Payment:
-        """Give back `cancelAmount`, or the whole balance. `error` makes it fail with that code."""
-        reason = body.get("cancelReason")
-        if not (isinstance(reason, str) and 0 < len(reason) <= 200):
-            raise TossError("INVALID_REQUEST", "cancelReason은 필수이며 200자 이하여야 합니다.")
-        payment = self.of_key(account, key)
-        if error:
-            raise TossError(error)
-        if payment.status == "CANCELED":
-            raise TossError("ALREADY_CANCELED_PAYMENT")
-        if payment.status not in CAPTURED:
-            raise TossError("NOT_CANCELABLE_PAYMENT")
-        if body.get("currency", payment.currency) != payment.currency:
-            raise TossError("INVALID_REQUEST", "currency가 승인된 통화와 다릅니다.")
-        if body.get("refundableAmount", payment.balance) != payment.balance:
-            raise TossError("NOT_MATCHES_REFUNDABLE_AMOUNT")
-        amount, tax_free = body.get("cancelAmount", payment.balance), body.get("taxFreeAmount", 0)
-        self._give_back(payment, amount, tax_free, reason)
-        return payment
+    def begin_transaction(self, payment: Payment) -> str:
+        """A new `lastTransactionKey`."""
+        key = f"txrd_a01{self.world.text(12).lower()}"
+        payment.facts["transaction_key"] = key
+        return key
 
-    def refund_at_console(self, payment: Payment, amount: int | None) -> None:
-        """A refund by the merchant's own hand; `amount` in won, None for the whole balance."""
-        body = {"cancelReason": CONSOLE_REASON} | ({} if amount is None else {"cancelAmount": amount})
-        self.cancel(self.account(payment), payment.pg_id, body)
+    def transact(self, payment: Payment, status: str, amount: int) -> None:
+        """End the transaction: the payment takes a new status because `amount` won moved."""
+        now = self.world.now()
+        row = transaction_object(payment, status, amount, now)
+        self.book.add_transaction(PROVIDER, payment.merchant, row["transactionKey"], now, row)
+        self.move(payment, status)
+
+    def move(self, payment: Payment, status: str) -> None:
+        payment.status, payment.moved_at = status, self.world.now()
+        self.book.save(payment)
+        self.tell(payment)
 
     def of_key(self, account: Account, key: str) -> Payment:
         """A look-up by paymentKey, among this merchant's own payments."""
@@ -140,15 +157,24 @@ class TossPayments:
             raise TossError("NOT_FOUND_PAYMENT")
         return max(payments, key=how_far)
 
+    def known(self, key: str) -> Payment:
+        """A payment of any merchant. Raises NOT_FOUND_PAYMENT."""
+        payment = self.find(key)
+        if payment is None:
+            raise TossError("NOT_FOUND_PAYMENT")
+        return payment
+
     def find(self, key: str) -> Payment | None:
         payment = self.book.find(PROVIDER, key)
         return self.refresh(payment) if payment else None
 
     def refresh(self, payment: Payment) -> Payment:
         """The payment, expired if its time is over: Toss has a timer, here it happens on each access."""
-        limit = LIMITS.get(payment.status)
-        if limit is not None and self.world.now() - payment.moved_at >= limit:
-            self._move(payment, "EXPIRED")
+        limit, now = LIMITS.get(payment.status), self.world.now()
+        if limit is not None and now - payment.moved_at >= limit:
+            self.move(payment, "EXPIRED")
+        if grow_older(payment, now):
+            self.book.save(payment)
         return payment
 
     def _account_of_client(self, client_key: str, otherwise: str) -> Account:
@@ -162,69 +188,29 @@ class TossPayments:
         found = self.book.with_reference(order_id)
         return [self.refresh(each) for each in found if (each.provider, each.merchant) == owner]
 
-    def _is_paid(self, merchant: str, order_id: str) -> bool:
-        return any(each.status in CAPTURED for each in self._sessions(merchant, order_id))
+    def _is_taken(self, merchant: str, order_id: str) -> bool:
+        return any(each.status in TAKEN for each in self._sessions(merchant, order_id))
+
+    def _issue(self, payment: Payment) -> None:
+        facts = payment.facts
+        facts["virtual_account"] = new_account(facts["term"], facts["bank"], facts["depositor"], self.world)
+        self.begin_transaction(payment)
+        self.move(payment, "WAITING_FOR_DEPOSIT")
 
     def _refused(self, payment: Payment, code: str) -> TossError:
         error = TossError(code)
         if code in ENDS_THE_PAYMENT:
             payment.facts["failure"] = error.body
-            self._move(payment, "ABORTED")
+            self.move(payment, "ABORTED")
         return error
-
-    def _give_back(self, payment: Payment, amount: Any, tax_free: Any, reason: str) -> None:
-        if not (_is_number(amount) and amount > 0 and (isinstance(amount, int) or amount.is_integer())):
-            raise TossError("INVALID_REQUEST", "cancelAmount는 원 단위의 양의 정수여야 합니다.")
-        if amount > payment.balance:
-            raise TossError("NOT_CANCELABLE_AMOUNT")
-        if not (type(tax_free) is int and 0 <= tax_free <= min(amount, tax_free_balance(payment))):
-            raise TossError("INVALID_REQUEST", "taxFreeAmount가 취소 금액 또는 남은 면세 금액을 넘습니다.")
-        payment.refunded += int(amount)
-        payment.facts["transaction_key"] = self._transaction_key()
-        payment.facts["cancels"].append(
-            {
-                "cancelAmount": int(amount),
-                "cancelReason": reason,
-                "taxFreeAmount": tax_free,
-                "taxExemptionAmount": 0,
-                "refundableAmount": payment.balance,
-                "cardDiscountAmount": 0,
-                "transferDiscountAmount": 0,
-                "easyPayDiscountAmount": 0,
-                "canceledAt": stamp(self.world.now()),
-                "transactionKey": payment.facts["transaction_key"],
-                "receiptKey": None,
-                "cancelStatus": "DONE",
-                "cancelRequestId": None,
-            }
-        )
-        self._move(payment, "PARTIAL_CANCELED" if payment.balance else "CANCELED")
-
-    def _transaction_key(self) -> str:
-        return f"txrd_a01{self.world.text(12).lower()}"
-
-    def _move(self, payment: Payment, status: str) -> None:
-        payment.status, payment.moved_at = status, self.world.now()
-        self.book.save(payment)
 
 
 def how_far(payment: Payment) -> int:
-    """Rank of a status: over without money, open, authenticated, captured."""
-    if payment.status in CAPTURED:
-        return 3
-    return {"IN_PROGRESS": 2, "READY": 1}.get(payment.status, 0)
+    """Rank of a status: over without money, open, authenticated, waiting for money, captured."""
+    if payment.captured:
+        return 4
+    return {"WAITING_FOR_DEPOSIT": 3, "IN_PROGRESS": 2, "READY": 1}.get(payment.status, 0)
 
 
-def tax_free_balance(payment: Payment) -> int:
-    """What of the balance is free of VAT, in won."""
-    given_back: int = sum(cancel["taxFreeAmount"] for cancel in payment.facts["cancels"])
-    return int(payment.facts["tax_free"]) - given_back
-
-
-def stamp(moment: datetime) -> str:
-    """Toss's way to write a moment: Korean time with its offset, whole seconds."""
-    return moment.astimezone(KST).isoformat(timespec="seconds")
-
-
-def _is_number(value: Any) -> bool:
+def is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)

@@ -13,6 +13,8 @@ from app.shops.tables import Shop
 from app.shops.tenancy import NotFound, find_product, list_products
 from app.shops.views import view_of
 
+A_YEAR = 365 * 86_400
+
 
 class ShopController(Controller):
     path = "/{domain:str}"
@@ -33,8 +35,9 @@ class ShopController(Controller):
     async def choose_language(self, request: Request, shop: NamedDependency[Shop], code: FromPath[str]) -> Response:
         if code not in LANGUAGES:
             raise NotFound
+        secure = request.app.state.settings.is_secure
         answer = Redirect(_back(request, shop), status_code=303)
-        answer.set_cookie(LANGUAGE_COOKIE, code, max_age=365 * 86400, samesite="lax", httponly=True)
+        answer.set_cookie(LANGUAGE_COOKIE, code, max_age=A_YEAR, samesite="lax", httponly=True, secure=secure)
         return answer
 
 

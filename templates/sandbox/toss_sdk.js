@@ -1,9 +1,10 @@
-// A stand-in for the Toss Payments SDK v2: the same global name, and only the payment window for cards and easy pay.
+// A stand-in for the Toss Payments SDK v2: the same global name, and only the payment window.
 (() => {
   "use strict";
 
   const origin = new URL(document.currentScript.src).origin;
   const ANONYMOUS = "@@ANONYMOUS";
+  const METHODS = ["CARD", "TRANSFER", "VIRTUAL_ACCOUNT"];
 
   class TossPaymentsError extends Error {
     constructor(code, message) {
@@ -29,9 +30,9 @@
 
   const checkRequest = (request) => {
     check(request && typeof request === "object", "결제 요청 객체가 필요합니다.");
-    check(request.method === "CARD", "method는 CARD(카드·간편결제)여야 합니다.");
+    check(METHODS.includes(request.method), `method는 ${METHODS.join(", ")} 가운데 하나여야 합니다.`);
     check(request.amount && typeof request.amount === "object", "amount는 { currency, value } 객체여야 합니다.");
-    check(request.amount.currency === "KRW", "카드·간편결제의 currency는 KRW여야 합니다.");
+    check(request.amount.currency === "KRW", "currency는 KRW여야 합니다.");
     check(Number.isInteger(request.amount.value) && request.amount.value > 0, "amount.value는 양의 정수여야 합니다.");
     check(
       typeof request.orderId === "string" && /^[A-Za-z0-9_-]{6,64}$/.test(request.orderId),
