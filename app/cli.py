@@ -62,6 +62,9 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--workers", type=_positive, default=1, help="number of processes (default: %(default)s)")
     serve.set_defaults(command=_serve)
 
+    worker = commands.add_parser("worker", help="the work behind the pages alone; `serve` does it as well")
+    worker.set_defaults(command=_worker)
+
     migrate = commands.add_parser("migrate", help="bring the database's tables and the environment's keys up to date")
     migrate.add_argument("--sample", action="store_true", help="add the two sample shops as well")
     migrate.set_defaults(command=_migrate)
@@ -83,13 +86,25 @@ def _demo(options: argparse.Namespace) -> int:
 
 
 def _serve(options: argparse.Namespace) -> int:
-    from app.migrating import is_current
     from app.serving import serve
+
+    return serve(_settings_of_current_database(), options.host, options.port, options.workers)
+
+
+def _worker(options: argparse.Namespace) -> int:
+    from app.serving import work
+
+    return work(_settings_of_current_database())
+
+
+def _settings_of_current_database() -> Settings:
+    """The environment's settings, once the database they name is known to be up to date."""
+    from app.migrating import is_current
 
     settings = Settings.from_environ(os.environ)
     if not asyncio.run(_on_database(settings, lambda engine: is_current())):
         raise CannotStart("The database's tables are not up to date: run `./sellog migrate` first.")
-    return serve(settings, options.host, options.port, options.workers)
+    return settings
 
 
 def _migrate(options: argparse.Namespace) -> int:

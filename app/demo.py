@@ -28,6 +28,9 @@ HOST = "127.0.0.1"
 # The same machine under a name that a browser takes for another site, as a PG is in life.
 SANDBOX_HOST = "localhost"
 
+# The PG's minutes between two tries of a webhook are seconds here.
+WEBHOOK_TIME_SCALE = 1 / 60
+
 FILES = ("shop.sqlite", "shop.sqlite-wal", "shop.sqlite-shm", "sandbox.sqlite", "demo.json", "demo.log", "demo.key")
 
 
@@ -45,6 +48,9 @@ class Demo:
     def sandbox_url(self) -> str:
         return f"http://{SANDBOX_HOST}:{self.sandbox_port}"
 
+    def webhook_url(self, account: ProviderAccount) -> str:
+        return f"http://{HOST}:{self.port}/webhooks/{account.provider}/{account.id}"
+
 
 def run_demo(folder: Path, port: int, sandbox_port: int, reset: bool, environ: dict[str, str]) -> int:
     """Runs until Ctrl-C; returns the exit code. Raises NoFolder, PortTaken, BadSetting."""
@@ -59,7 +65,9 @@ def run_demo(folder: Path, port: int, sandbox_port: int, reset: bool, environ: d
     with (folder / "demo.log").open("a", encoding="utf-8") as log_file:
         configure_logging(log_file)
         accounts = asyncio.run(_fill(settings, demo))
-        sandbox = create_sandbox(accounts=accounts, book=folder / "sandbox.sqlite")
+        sandbox = create_sandbox(
+            accounts=accounts, book=folder / "sandbox.sqlite", webhook_time_scale=WEBHOOK_TIME_SCALE
+        )
 
         async def ready() -> None:
             structlog.get_logger("demo").info("ready", port=demo.port, sandbox_port=demo.sandbox_port)
@@ -137,7 +145,13 @@ async def _fill(settings: Settings, demo: Demo) -> list[dict[str, str]]:
         await engine.aclose()
         DB.use(None)
     return [
-        {"provider": "toss", "merchant": account.merchant, "shop_name": shop.name, **keys}
+        {
+            "provider": "toss",
+            "merchant": account.merchant,
+            "shop_name": shop.name,
+            "webhook_url": demo.webhook_url(account),
+            **keys,
+        }
         for shop, account, keys in contracts
     ]
 
@@ -173,7 +187,7 @@ async def _tell_tools(demo: Demo, contracts: list[tuple[Shop, ProviderAccount, d
                 "provider": account.provider,
                 "mode": account.mode,
                 "credentials": keys,
-                "webhook_url": None,
+                "webhook_url": demo.webhook_url(account),
                 "webhook_secret": None,
             }
             for shop, account, keys in contracts

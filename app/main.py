@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import hmac
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from functools import partial
 
 import httpx
@@ -27,8 +27,9 @@ from app.incoming import IncomingRequest, refuse_nul
 from app.jobs import worker
 from app.metrics import Metrics
 from app.pages import HTMX, HTMX_URL, STATIC, csrf_cookie_name
+from app.payments import inbox
 from app.payments.accounts import Gateways
-from app.payments.controllers import ReturnController
+from app.payments.controllers import ReturnController, WebhookController
 from app.payments.expiring import expire_due
 from app.payments.reconciling import reconcile_due
 from app.payments.refunding import carry_out
@@ -51,26 +52,17 @@ def create_app(settings: Settings, http: httpx.AsyncClient | None = None, work: 
 
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
-        engine = make_engine(settings.database_url)
-        await engine.open()
-        DB.use(engine)
-        client = http or httpx.AsyncClient(trust_env=False)
-        gateways = Gateways(client, Ring(settings.secret_keys), settings)
         background = Background()
-        app.state.update(gateways=gateways, background=background)
-        working = asyncio.create_task(run_worker(gateways)) if work else None
-        try:
-            yield
-        finally:
-            if working:
-                working.cancel()
-                with suppress(asyncio.CancelledError):
-                    await working
-            await background.drain(DRAIN)
-            if http is None:
-                await client.aclose()
-            await engine.aclose()
-            DB.use(None)
+        async with gateways_of(settings, http) as gateways:
+            app.state.update(gateways=gateways, background=background)
+            working = asyncio.create_task(run_worker(gateways)) if work else None
+            try:
+                yield
+            finally:
+                if working:
+                    working.cancel()
+                    await asyncio.gather(working, return_exceptions=True)
+                await background.drain(DRAIN)
 
     app = Litestar(
         route_handlers=[
@@ -78,6 +70,7 @@ def create_app(settings: Settings, http: httpx.AsyncClient | None = None, work: 
             CheckoutController,
             ResultController,
             ReturnController,
+            WebhookController,
             OrderController,
             healthz,
             readyz,
@@ -114,13 +107,29 @@ def create_app(settings: Settings, http: httpx.AsyncClient | None = None, work: 
     return app
 
 
+@asynccontextmanager
+async def gateways_of(settings: Settings, http: httpx.AsyncClient | None = None) -> AsyncIterator[Gateways]:
+    """The open database of this process, and the way to the PGs."""
+    engine = make_engine(settings.database_url)
+    await engine.open()
+    DB.use(engine)
+    client = http or httpx.AsyncClient(trust_env=False)
+    try:
+        yield Gateways(client, Ring(settings.secret_keys), settings)
+    finally:
+        if http is None:
+            await client.aclose()
+        await engine.aclose()
+        DB.use(None)
+
+
 async def run_worker(gateways: Gateways) -> None:
     """The worker loop of this process, until cancelled."""
     await worker.run(handlers_of(gateways), sweeps_of(gateways))
 
 
 def handlers_of(gateways: Gateways) -> dict[str, worker.Handler]:
-    return {"refund": partial(carry_out, gateways)}
+    return {"refund": partial(carry_out, gateways), "inbox": partial(inbox.handle, gateways)}
 
 
 def sweeps_of(gateways: Gateways) -> dict[str, worker.Sweep]:

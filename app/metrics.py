@@ -12,6 +12,9 @@ class Metrics:
         self.unknown_returns = Counter(
             "sellog_unknown_returns", "Returns with a token that belongs to no payment", registry=self._registry
         )
+        self.unreadable_webhooks = Counter(
+            "sellog_unreadable_webhooks", "Webhooks that were no webhooks", registry=self._registry
+        )
 
     def text(self) -> bytes:
         """In the text format of Prometheus."""

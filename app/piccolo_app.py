@@ -6,10 +6,10 @@ from piccolo.conf.apps import AppConfig
 
 from app.jobs.tables import Job
 from app.orders.tables import Order, OrderItem
-from app.payments.tables import Payment, PaymentEvent, ProviderAccount, Refund
+from app.payments.tables import InboxEvent, Payment, PaymentEvent, ProviderAccount, Refund
 from app.shops.tables import Product, Shop
 
-TABLES = [Shop, Product, Order, OrderItem, ProviderAccount, Payment, PaymentEvent, Refund, Job]
+TABLES = [Shop, Product, Order, OrderItem, ProviderAccount, Payment, PaymentEvent, InboxEvent, Refund, Job]
 
 APP_CONFIG = AppConfig(
     app_name="sellog",

@@ -12,7 +12,7 @@ import uvicorn
 from litestar.types import ASGIApp
 
 from app.edge import Edge, configure_logging
-from app.main import create_app
+from app.main import create_app, gateways_of, run_worker
 from app.settings import Settings
 
 # Open connections are waited for this long when a server stops.
@@ -122,6 +122,25 @@ def serve(settings: Settings, host: str, port: int, workers: int) -> int:
     configure_logging(sys.stderr)
     started = asyncio.run(run_servers([(Edge(create_app(settings)), [listener])], ready))
     return 0 if started else 1
+
+
+def work(settings: Settings) -> int:
+    """`./sellog worker`: the worker loop alone, until SIGINT or SIGTERM. Returns the exit code."""
+
+    async def until_stopped() -> None:
+        stop = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        async with gateways_of(settings) as gateways:
+            working = asyncio.create_task(run_worker(gateways))
+            print("Sellog's worker is at work", file=sys.stderr, flush=True)
+            await stop.wait()
+            working.cancel()
+            await asyncio.gather(working, return_exceptions=True)
+
+    configure_logging(sys.stderr)
+    asyncio.run(until_stopped())
+    return 0
 
 
 def app_of_environment() -> ASGIApp:

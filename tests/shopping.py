@@ -28,7 +28,7 @@ from app.sealing import Ring
 from app.settings import Settings
 from app.shops.catalogue import add_product, add_shop
 from app.shops.tables import Product, Shop
-from tests.sandbox_wire import HARU, NAMU, ORIGIN, Practice, practice
+from tests.sandbox_wire import HARU, LISTENING, NAMU, ORIGIN, Practice, practice
 
 BASE = "http://shop.test"
 KEYS = (bytes(range(32)),)
@@ -134,6 +134,8 @@ class Market:
     app: Litestar
     pg: Practice
     time: Clock
+    # Where the PG's webhooks for each address registered there go.
+    hooks: dict[str, str]
     haru: Shop
     namu: Shop
     mug: Product
@@ -230,20 +232,28 @@ async def running(app: Litestar) -> AsyncIterator[None]:
 async def open_market(database_url: str, time: Clock, **changes: Any) -> AsyncIterator[Market]:
     """The market on a migrated database; `changes` go to the settings."""
     async with AsyncExitStack() as stack:
-        pg = await stack.enter_async_context(practice(now=time))
+        hooks: dict[str, str] = {}
+
+        async def post(url: str, headers: dict[str, str], body: bytes) -> int:
+            return (await shop_wire.post(hooks[url], headers=headers, content=body)).status_code
+
+        pg = await stack.enter_async_context(practice(now=time, accounts=[LISTENING, NAMU], webhook_post=post))
         settings = make_settings(database_url, **changes)
         app = create_app(settings, http=httpx.AsyncClient(transport=pg.transport), work=False)
+        shop_wire = httpx.AsyncClient(transport=httpx.ASGITransport(Edge(app)), base_url=BASE)
         await stack.enter_async_context(running(app))
         haru = await add_shop("haru", "하루상점", legal="하루상점 · 대표 한소라")
         namu = await add_shop("namu", "나무상점", accent=48)
         ring = Ring(settings.secret_keys)
         for shop, merchant in ((haru, HARU), (namu, NAMU)):
             keys = {"client_key": merchant["client_key"], "secret_key": merchant["secret_key"]}
-            await adopt(ring, shop, "toss", keys, merchant["merchant"])
+            account = await adopt(ring, shop, "toss", keys, merchant["merchant"])
+            hooks[f"{BASE}/webhooks/toss/{shop.domain}"] = f"/webhooks/toss/{account.id}"
         yield Market(
             app=app,
             pg=pg,
             time=time,
+            hooks=hooks,
             haru=haru,
             namu=namu,
             mug=await add_product(haru, "백자 유약 머그", 26_000, stock=12, max_per_order=10),

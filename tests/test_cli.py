@@ -173,6 +173,14 @@ def test_migrate_and_serve_run_the_shop_on_any_database(empty_database_url: str)
         assert "https://js.tosspayments.com" not in form.headers["content-security-policy"]
 
 
+def test_the_worker_works_beside_the_pages(tmp_path: Path) -> None:
+    settings = production(f"sqlite:///{tmp_path}/shop.sqlite")
+    assert "./sellog migrate" in one_sentence(run("worker", **settings))
+    assert run("migrate", **settings).returncode == 0
+    with running("worker", until="at work", **settings) as lines:
+        assert lines == ["Sellog's worker is at work"]
+
+
 def test_several_workers_serve_one_shop(tmp_path: Path) -> None:
     settings = production(f"sqlite:///{tmp_path}/shop.sqlite")
     port = free_port()

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
 import httpx
 
@@ -14,6 +15,7 @@ from app.payments.tables import Payment, ProviderAccount
 from app.sealing import Ring
 from app.settings import Settings
 from app.shops.tables import Shop
+from app.shops.tenancy import NotFound
 
 PURPOSE = "provider account"
 
@@ -74,6 +76,22 @@ async def list_offers(shop: Shop) -> list[Offer]:
         for account in accounts
         for name in account.ways.split(",")
     ]
+
+
+async def find_account(provider: str, account_id: str) -> ProviderAccount:
+    """Also one that is switched off: it still receives. Raises tenancy.NotFound."""
+    try:
+        wanted = UUID(account_id)
+    except ValueError:
+        raise NotFound from None
+    account = (
+        await ProviderAccount.objects()
+        .where(ProviderAccount.id == wanted, ProviderAccount.provider == provider)
+        .first()
+    )
+    if account is None:
+        raise NotFound
+    return account
 
 
 def attempt_of(payment: Payment, order_name: str = "", customer_email: str = "") -> Attempt:

@@ -81,7 +81,7 @@ async def look_again(gateways: Gateways, payment: Payment, cause: Cause) -> bool
 
     Does nothing while another process is asking.
     """
-    if not await watching.lease(payment):
+    if not await watching.lease(payment, cause):
         return False
     account = await _account_of(payment)
     opened, provider = gateways.open(account), gateways.provider(account)

@@ -1,17 +1,18 @@
-"""The PG's return: a shopper's browser, which is believed nothing."""
+"""The PG's two ways back: the shopper's browser, and its webhooks. Neither is believed; both are reasons to ask."""
 
 from urllib.parse import urlencode
 
-from litestar import Controller, HttpMethod, Request, Response, route
+from litestar import Controller, HttpMethod, MediaType, Request, Response, post, route
 from litestar.di import NamedDependency
-from litestar.params import FromQuery
+from litestar.params import FromPath, FromQuery
 from litestar.response import Redirect
 
 from app.background import Background
 from app.orders.tables import Order
-from app.payments.accounts import Gateways
+from app.payments.accounts import Gateways, find_account
 from app.payments.concluding import Refusal, conclude_return
-from app.payments.provider import Notice
+from app.payments.inbox import receive
+from app.payments.provider import Delivery, Notice, Unreadable
 from app.payments.states import PaymentStatus
 from app.payments.tables import Payment
 from app.shops.tables import Shop
@@ -47,6 +48,26 @@ class ReturnController(Controller):
         notice = Notice(await _fields(request))
         refusal = await background.within(PATIENCE, conclude_return(gateways, found, notice))
         return Redirect(await _where(request, shop, order.id, found.id, refusal), status_code=303)
+
+
+class WebhookController(Controller):
+    """Verify, store, commit, 200. What cannot be read is 400; our own failure is 500, so that the PG sends again."""
+
+    path = "/webhooks/{provider:str}/{account:str}"
+    opt = {"exclude_from_csrf": True}  # noqa: RUF012
+
+    @post("/", status_code=200, media_type=MediaType.TEXT, name="webhook")
+    async def hear(
+        self, request: Request, gateways: NamedDependency[Gateways], provider: FromPath[str], account: FromPath[str]
+    ) -> Response[str]:
+        found = await find_account(provider, account)
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        try:
+            await receive(gateways, found, Delivery(headers, await request.body()))
+        except Unreadable:
+            request.app.state.metrics.unreadable_webhooks.inc()
+            return Response("unreadable", media_type=MediaType.TEXT, status_code=400)
+        return Response("ok", media_type=MediaType.TEXT)
 
 
 async def _fields(request: Request) -> dict[str, str]:

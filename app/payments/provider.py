@@ -87,9 +87,28 @@ class Widget:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """What came from the shopper's browser, free of any framework. Nothing in it is believed."""
+    """What came back with the shopper's browser, free of any framework. Nothing in it is believed."""
 
     query: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A webhook as it came. Header names are in lower case."""
+
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What a webhook is about. It never says that money moved: it is a reason to ask.
+
+    `delivery` is the PG's name for this webhook, the same when it is sent again.
+    """
+
+    delivery: str
+    reference: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +178,7 @@ class RefundRequest:
 
 
 class Unreadable(Exception):
-    """A return that cannot be understood: not a failure of the payment."""
+    """A return or a webhook that cannot be understood: not a failure of the payment."""
 
 
 class Unreachable(Exception):
@@ -187,6 +206,10 @@ class Provider(Protocol):
 
     def read(self, notice: Notice) -> Claim:
         """What a return claims. Raises Unreadable."""
+        ...
+
+    def hear(self, delivery: Delivery) -> Heard | None:
+        """What a webhook is about; None: authentic, but nothing for us. Raises Unreadable."""
         ...
 
     async def examine(self, attempt: Attempt, claim: Claim) -> Outcome:

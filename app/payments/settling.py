@@ -127,8 +127,10 @@ async def _keep_watching(payment: Payment, outcome: Outcome, cause: Cause) -> No
     if not outcome.closed:
         await watching.watch_on(payment, cause)
         return
-    closed = {Payment.closed_at: clock.now(), Payment.next_check_at: None, Payment.lease_until: None}
-    await Payment.update(closed).where(Payment.id == payment.id, Payment.closed_at.is_null())
+    closed = {Payment.next_check_at: None, Payment.lease_until: None}
+    if payment.closed_at is None:
+        closed[Payment.closed_at] = clock.now()
+    await Payment.update(closed).where(Payment.id == payment.id)
 
 
 async def _follow(order: Order, payment: Payment, target: PaymentStatus, outcome: Outcome, cause: Cause) -> None:

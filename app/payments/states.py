@@ -88,6 +88,6 @@ class Cause(StrEnum):
 
     SHOPPER = "shopper"
     RETURN = "return"
+    WEBHOOK = "webhook"
     RECONCILE = "reconcile"
     TIMER = "timer"
-    OWNER = "owner"

@@ -97,6 +97,21 @@ class PaymentEvent(Table, tablename="payment_events", db=DB):
     at = Timestamptz(default=clock.now, null=False)
 
 
+class InboxEvent(Table, tablename="inbox_events", db=DB):
+    """A webhook, kept as it came before anything is done about it."""
+
+    id = UUID(primary_key=True, default=clock.new_id)
+    account = ForeignKey(ProviderAccount, null=False, on_delete=OnDelete.restrict)
+    # `{account}:{the PG's name for the delivery}`: sent again, it is the same event.
+    delivery_key = Varchar(length=255, unique=True, null=False)
+    reference = Varchar(length=64, null=False)
+    body = Text(null=False)
+    received_at = Timestamptz(default=clock.now, null=False)
+    # Set last, once the PG was asked and its answer settled.
+    handled_at = Timestamptz(default=None, null=True)
+    error = Varchar(length=80, default=None, null=True)
+
+
 class Refund(Table, tablename="refunds", db=DB):
     """Money on its way back: the row and its key stand before the PG is asked."""
 

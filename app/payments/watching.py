@@ -23,20 +23,18 @@ def next_look(checks: int, now: datetime) -> datetime:
     return now + CURVE[min(checks, len(CURVE) - 1)]
 
 
-async def lease(payment: Payment) -> bool:
+async def lease(payment: Payment, cause: Cause) -> bool:
     """True when the caller alone may ask about it now, and no worker has since `payment` was read.
 
-    Correctness does not rest on it: it spares the PG.
+    Correctness does not rest on it: it spares the PG. A closed payment takes no more money and is left alone, but for a
+    webhook: it may tell of a refund that was made by hand.
     """
     now = clock.now()
+    free = (Payment.checks == payment.checks) & (Payment.lease_until.is_null() | (Payment.lease_until < now))
+    may_ask = free if cause is Cause.WEBHOOK else free & Payment.closed_at.is_null()
     won = (
         await Payment.update({Payment.lease_until: now + LEASE})
-        .where(
-            (Payment.id == payment.id)
-            & Payment.closed_at.is_null()
-            & (Payment.checks == payment.checks)
-            & (Payment.lease_until.is_null() | (Payment.lease_until < now))
-        )
+        .where((Payment.id == payment.id) & may_ask)
         .returning(Payment.id)
     )
     return bool(won)
@@ -48,4 +46,4 @@ async def watch_on(payment: Payment, cause: Cause) -> None:
     if cause is Cause.RECONCILE:
         changes[Payment.checks] = payment.checks + 1
         changes[Payment.next_check_at] = next_look(payment.checks + 1, clock.now())
-    await Payment.update(changes).where(Payment.id == payment.id, Payment.closed_at.is_null())
+    await Payment.update(changes).where(Payment.id == payment.id)

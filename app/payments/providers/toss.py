@@ -4,6 +4,8 @@ Source: Toss's core API reference and error code pages. Toss has no version head
 """
 
 import base64
+import hashlib
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -19,6 +21,8 @@ from app.payments.provider import (
     Account,
     Attempt,
     Claim,
+    Delivery,
+    Heard,
     Misconfigured,
     Notice,
     Outcome,
@@ -103,6 +107,22 @@ class Toss:
             code = query["code"][:80]
             return Claim(query.get("orderId"), failure=code, left=code in LEFT)
         raise Unreadable("neither paymentKey nor code")
+
+    def hear(self, delivery: Delivery) -> Heard | None:
+        """Toss does not sign the webhooks of payments: only the orderId is taken, and the payment is fetched.
+
+        DEPOSIT_CALLBACK is flat and bears no eventType; every other event without an orderId is not about a payment.
+        """
+        try:
+            body = json.loads(delivery.body)
+            data = body["data"] if "eventType" in body else body
+            reference = data.get("orderId")
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise Unreadable("not one of Toss's webhooks") from None
+        if not isinstance(reference, str):
+            return None
+        name = delivery.headers.get("tosspayments-webhook-transmission-id")
+        return Heard(name or hashlib.sha256(delivery.body).hexdigest(), reference[:64])
 
     async def examine(self, attempt: Attempt, claim: Claim) -> Outcome:
         try:
