@@ -198,7 +198,7 @@ def test_several_workers_serve_one_shop(tmp_path: Path) -> None:
         process.wait(timeout=30)
 
 
-def answers(url: str, patience: float = 20) -> bool:
+def answers(url: str, patience: float = 60) -> bool:
     """Whether a server that is just starting comes to answer."""
     until = time.monotonic() + patience
     with httpx.Client(transport=httpx.HTTPTransport(retries=5)) as client:

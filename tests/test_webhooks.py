@@ -36,6 +36,7 @@ async def test_a_refund_made_at_the_pgs_console_is_booked(market: Market, shoppe
     await shopper.buy(market.mug)
     reference = (await market.only_payment()).reference
     for amount, status in ((6_000, PaymentStatus.PARTIALLY_REFUNDED), (20_000, PaymentStatus.REFUNDED)):
+        market.time.go_on(hours=1)
         await cancel_by_hand(market, reference, amount)
         assert await market.pg.send_due() >= 1
         await market.work()
@@ -45,6 +46,7 @@ async def test_a_refund_made_at_the_pgs_console_is_booked(market: Market, shoppe
     assert order.refunded_amount == 26_000
     page = await shopper.http.get(f"/haru/orders/{order.token}")
     assert "모두 돌려드렸어요" in page.text
+    assert [text for text in ("환불 <data", "6,000원", "20,000원") if text not in page.text] == []
     causes = await PaymentEvent.select(PaymentEvent.cause).where(PaymentEvent.to_status == PaymentStatus.REFUNDED)
     assert {row["cause"] for row in causes} == {Cause.WEBHOOK}
 

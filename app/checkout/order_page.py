@@ -1,6 +1,7 @@
 """What shoppers see of an order: its rows, read once, as the values that the pages show."""
 
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
@@ -10,7 +11,7 @@ from app.orders.states import PAYABLE, OrderStatus
 from app.orders.tables import Order, OrderItem
 from app.payments.reasons import reason_of
 from app.payments.states import PaymentStatus
-from app.payments.tables import Payment
+from app.payments.tables import Payment, PaymentEvent
 from app.shops.tables import Shop
 from app.shops.tenancy import NotFound
 
@@ -126,10 +127,12 @@ class ReasonView:
 
 @dataclass(frozen=True, slots=True)
 class OrderPage:
-    """An order with its payments, newest last; read by `load` in two statements."""
+    """An order with its payments, newest last, and the moments at which money of it went back: in two statements, for a
+    refunded order in three."""
 
     order: Order
     payments: list[Payment]
+    refunds: list[tuple[datetime, Money]] = field(default_factory=list)
 
     @classmethod
     async def load(cls, shop: Shop, token: str) -> "OrderPage":
@@ -137,7 +140,8 @@ class OrderPage:
         order = await Order.objects().where(Order.token == token, Order.shop == shop.id).first()
         if order is None:
             raise NotFound
-        return cls(order, await Payment.objects().where(Payment.order == order.id).order_by(Payment.created_at))
+        payments = await Payment.objects().where(Payment.order == order.id).order_by(Payment.created_at)
+        return cls(order, payments, await _refunds_of(order) if order.refunded_amount else [])
 
     @property
     def undecided(self) -> Payment | None:
@@ -225,6 +229,7 @@ class OrderPage:
                 )
         if self.order.paid_at:
             entries.append(TimelineEntry(_("결제"), self.order.paid_at, money=self.order.total))
+        entries.extend(TimelineEntry(_("환불"), at, money=money) for at, money in self.refunds)
         if self.order.status == OrderStatus.EXPIRED:
             entries.append(TimelineEntry(_("기한 지남"), self.order.expires_at))
         return sorted(entries, key=lambda entry: entry.at)
@@ -250,3 +255,19 @@ class OrderPage:
             for row in rows
         ]
         return OrderView(self.order.number, self.order.total, items)
+
+
+async def _refunds_of(order: Order) -> list[tuple[datetime, Money]]:
+    """When and how much, from the PG's sums at each change; a refund that failed afterwards counts against itself."""
+    events = (
+        await PaymentEvent.select(PaymentEvent.at, PaymentEvent.evidence)
+        .where(PaymentEvent.payment == order.paid_by, PaymentEvent.subject == "payment")
+        .order_by(PaymentEvent.at)
+    )
+    refunds, before = [], 0
+    for event in events:
+        refunded = json.loads(event["evidence"]).get("refunded", 0)
+        if refunded != before:
+            refunds.append((event["at"], Money(refunded - before, order.currency)))
+            before = refunded
+    return refunds
