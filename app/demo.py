@@ -2,11 +2,13 @@
 
 import asyncio
 import base64
+import fcntl
 import json
 import os
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import structlog
 
@@ -54,7 +56,9 @@ class Demo:
 
 def run_demo(folder: Path, port: int, sandbox_port: int, reset: bool, environ: dict[str, str]) -> int:
     """Runs until Ctrl-C; returns the exit code. Raises NoFolder, PortTaken, BadSetting."""
-    _prepare(folder, reset)
+    if port == sandbox_port != 0:
+        raise PortTaken("The shops and the sandbox need a port each: choose another one for one of them.")
+    lock = _prepare(folder, reset)
     shop_listener = listen(HOST, port)
     sandbox_listeners = [listen(HOST, sandbox_port)]
     demo = Demo(folder, shop_listener.getsockname()[1], sandbox_listeners[0].getsockname()[1])
@@ -77,20 +81,26 @@ def run_demo(folder: Path, port: int, sandbox_port: int, reset: bool, environ: d
             print(f"Sellog is ready at http://{HOST}:{demo.port}/haru", flush=True)
 
         servers = [(Edge(create_app(settings)), [shop_listener]), (sandbox, sandbox_listeners)]
-        return 0 if asyncio.run(run_servers(servers, ready)) else 1
+        with lock:
+            return 0 if asyncio.run(run_servers(servers, ready)) else 1
 
 
-def _prepare(folder: Path, reset: bool) -> None:
+def _prepare(folder: Path, reset: bool) -> IO[str]:
+    """Makes the folder ours: while the file that this returns is open, no other demo can have it. Raises NoFolder."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / "demo.lock").open("w")
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if reset:
             for name in FILES:
                 (folder / name).unlink(missing_ok=True)
         (folder / "demo.log").touch()
+    except BlockingIOError:
+        raise NoFolder(f"Another demo is running on {folder}: stop it, or choose another folder with --data.") from None
     except OSError as error:
-        raise NoFolder(
-            f"{folder} cannot be written to ({error.strerror}): choose another folder with --data."
-        ) from None
+        why = error.strerror
+        raise NoFolder(f"{folder} cannot be written to ({why}): choose another folder with --data.") from None
+    return lock
 
 
 def _settings(demo: Demo, environ: dict[str, str]) -> Settings:

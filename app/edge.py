@@ -9,6 +9,7 @@ from litestar.types import Message, Receive, Scope, Send
 
 from app import clock
 from app.failures import describe
+from app.incoming import IS_HEAD
 
 log = structlog.get_logger("request")
 
@@ -63,7 +64,7 @@ class Edge:
                 message = {**message, "body": b""}
             await send(message)
 
-        inner = {**scope, "method": "GET"} if method == "HEAD" else scope
+        inner = {**scope, "method": "GET", IS_HEAD: True} if method == "HEAD" else scope
         try:
             await self.app(inner, receive, answer)
         finally:

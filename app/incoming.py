@@ -6,6 +6,9 @@ from litestar.exceptions import ClientException, PermissionDeniedException
 
 from app.shops.tenancy import NotFound
 
+# In the scope of a HEAD request, which the app sees as GET.
+IS_HEAD = "sellog.is_head"
+
 
 class IncomingRequest(Request):
     async def form(self) -> FormMultiDict:

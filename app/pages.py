@@ -109,7 +109,7 @@ def page(
         status_code=code,
         headers={
             "Content-Security-Policy": _policy(nonce, csp or {}),
-            "Cache-Control": "no-cache" if is_public else "no-store",
+            "Cache-Control": "private, no-cache" if is_public else "no-store",
             "Referrer-Policy": "same-origin",
             "X-Content-Type-Options": "nosniff",
             "X-Robots-Tag": "all" if is_public else "noindex",

@@ -60,6 +60,11 @@ document.addEventListener("htmx:beforeSwap", ({ detail }) => {
   lastStatus = detail.serverResponse;
 });
 
+// What could not be fetched without a connection is fetched when there is one again.
+addEventListener("online", () => {
+  document.querySelector("[hx-trigger*=change]")?.dispatchEvent(new Event("change", { bubbles: true }));
+});
+
 // What went wrong stands in #problem until the next answer that is fine.
 const problem = document.getElementById("problem");
 const offline = document.getElementById("offline");

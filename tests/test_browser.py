@@ -178,6 +178,23 @@ def test_going_back_from_the_window_does_not_send_the_shopper_away_again(page: P
     expect(page.get_by_role("heading", name="결제가 끝났어요")).to_be_visible()
 
 
+def test_back_to_the_form_and_another_quantity_replaces_the_order(page: Page, demo: Demo) -> None:
+    first = go_to_window(page, demo, "쌀겨 비누 두 개 묶음")
+    page.go_back()
+    expect(page.get_by_role("button", name="결제창 열기")).to_be_visible()
+    number = page.locator(".number").inner_text()
+    page.go_back()
+    expect(page.get_by_label("이메일")).to_have_value("minji.kim@example.com")
+    page.get_by_role("button", name="하나 늘리기").click()
+    expect(page.get_by_role("button", name="18,000원 결제하기")).to_be_visible()
+    page.get_by_role("button", name="18,000원 결제하기").click()
+    assert wait_for_window(page, demo) != first
+    page.get_by_role("button", name="승인하기").click()
+    expect(page.locator(".total")).to_contain_text("18,000원")
+    assert page.locator(".number").inner_text() != number
+    assert demo.ledger()[first]["captured"] == 0
+
+
 def test_editing_from_the_pay_page_replaces_the_order(page: Page, demo: Demo) -> None:
     reference = go_to_window(page, demo, "쌀겨 비누 두 개 묶음")
     page.go_back()

@@ -129,6 +129,18 @@ def test_a_taken_port_gets_one_sentence(tmp_path: Path) -> None:
             assert "choose another" in said
 
 
+def test_a_folder_is_for_one_demo_at_a_time(tmp_path: Path) -> None:
+    with running(*demo(tmp_path), until="Sellog is ready at"):
+        assert "Another demo" in one_sentence(run(*demo(tmp_path, "--reset")))
+        assert httpx.get(facts_of(tmp_path)["shop_url"]).status_code == 200
+
+
+def test_two_servers_need_two_ports(tmp_path: Path) -> None:
+    port = str(free_port())
+    said = one_sentence(run("demo", "--data", str(tmp_path), "--port", port, "--sandbox-port", port))
+    assert "port each" in said
+
+
 def test_a_port_that_is_none_gets_one_sentence(tmp_path: Path) -> None:
     assert "70000" in one_sentence(run("demo", "--data", str(tmp_path), "--port", "70000"))
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from app.database import write_transaction
+from app.orders import stock
 from app.orders.states import OrderStatus
 from app.orders.tables import Order
 from app.payments import expiring
@@ -207,6 +208,35 @@ async def test_a_window_opened_at_the_last_moment_is_still_honoured(market: Mark
         await market.work()
     assert "결제가 끝났어요" in (await shopper.come_back(url)).text
     assert await market.stock_of(market.mug) == 11
+
+
+async def test_a_window_opened_just_before_the_longest_hold_ends_is_still_honoured(
+    market: Market, shopper: Shopper
+) -> None:
+    pay_url = await shopper.order(market.mug)
+    while market.time() < (await market.only_order()).created_at + LONGEST_HOLD - timedelta(minutes=20):
+        await shopper.handoff(pay_url)
+        market.time.go_on(minutes=20)
+        await market.work()
+    await shopper.open_window(pay_url)
+    for _ in range(25):
+        market.time.go_on(minutes=1)
+        await market.work()
+    assert await status(market) == OrderStatus.EXPIRED
+    url = await market.pg.buyer.approve()
+    market.time.go_on(minutes=9)
+    await market.work()
+    assert "결제가 끝났어요" in (await shopper.come_back(url)).text
+
+
+async def test_stock_given_back_again_is_given_back_once(market: Market, shopper: Shopper) -> None:
+    await shopper.order(market.mug, quantity=3)
+    order, same = await market.only_order(), await market.only_order()
+    async with write_transaction():
+        await stock.give_back(order)
+        await stock.give_back(order)
+        await stock.give_back(same)
+    assert await market.stock_of(market.mug) == 12
 
 
 async def test_orders_that_cannot_be_looked_at_keep_no_other_waiting(

@@ -5,7 +5,6 @@ import asyncio
 import httpx
 import pytest
 
-from app.checkout import order_controllers
 from app.orders.states import OrderStatus
 from app.orders.tables import Order
 from app.payments import controllers, watching
@@ -255,6 +254,43 @@ async def test_a_pg_that_is_away_altogether_is_waited_for(market: Market, shoppe
     assert await is_paid_once(market)
 
 
+@pytest.mark.parametrize("code", ["NOT_FOUND_PAYMENT", "FORBIDDEN_REQUEST"])
+async def test_a_pg_that_does_not_find_yet_what_it_took_is_asked_again(
+    market: Market, shopper: Shopper, code: str
+) -> None:
+    location = await come_back_amid(market, shopper, "answer_lost_after")
+    reference = (await market.only_payment()).reference
+    await market.fault("error", call="lookup", code=code, reference=reference, times=4)
+    for _ in range(2):
+        page = await shopper.http.get(location)
+        assert "결제를 확인하고 있어요" in page.text
+    await market.pg.wire.delete("/control/faults")
+    assert 'data-status="paid"' in (await shopper.http.get(location)).text
+    assert await is_paid_once(market)
+
+
+async def test_a_false_claim_that_was_stored_while_the_pg_was_away_ends_with_the_pgs_window(
+    market: Market, shopper: Shopper
+) -> None:
+    url = httpx.URL(await shopper.approve(market.mug))
+    await market.fault("answer_lost_before", call="lookup", percent=100)
+    await market.fault("answer_lost_before", call="confirm", percent=100)
+    await shopper.come_back(str(url.copy_set_param("paymentKey", "tharu20260101000000Abcdefgh")))
+    assert (await market.only_payment()).status == PaymentStatus.CONFIRMING
+    await market.pg.wire.delete("/control/faults")
+
+    for _ in range(50):
+        market.time.go_on(minutes=1)
+        await market.work()
+
+    payment = await market.only_payment()
+    assert (payment.status, payment.captured_amount) == (PaymentStatus.FAILED, 0)
+    assert market.confirms == ["RemoteProtocolError"]
+    page = await shopper.http.get((await paths(market))["order"])
+    assert "돈은 빠져나가지 않았습니다" in page.text
+    assert await total_captured(market) == 0
+
+
 async def test_watching_the_page_does_not_put_off_the_worker(market: Market, shopper: Shopper) -> None:
     """Each view is a look-up. Were it counted as one of the worker's, ever rarer ones, a shopper who waits a minute
     and leaves would be told tomorrow."""
@@ -291,21 +327,37 @@ async def test_wrong_keys_charge_nobody_and_the_return_succeeds_once_they_are_me
     assert await last_errors(market) == [None]
 
 
-async def test_keys_that_are_withdrawn_during_the_confirm_leave_it_open(market: Market, shopper: Shopper) -> None:
+async def test_keys_that_are_withdrawn_before_the_confirm_charge_nobody(market: Market, shopper: Shopper) -> None:
     url = await shopper.approve(market.mug)
     reference = (await market.only_payment()).reference
     await market.fault("error", call="confirm", code="UNAUTHORIZED_KEY", reference=reference)
-    answer = await shopper.http.get(url)
-    assert "/checkout/success" in answer.headers["location"]
-    assert (await market.only_payment()).status == PaymentStatus.CONFIRMING
+    page = await shopper.come_back(url)
+    assert "가게의 결제 설정에 문제가 있어요" in page.text
+    assert "돈은 빠져나가지 않았습니다" in page.text
     assert await last_errors(market) == ["UNAUTHORIZED_KEY"]
+    again = await shopper.press(page)
+    await shopper.open_window(again.headers["location"])
+    assert "결제가 끝났어요" in (await shopper.come_back(await market.pg.buyer.approve())).text
+    assert [payment["captured"] for payment in await market.ledger()].count(26_000) == 1
+
+
+async def test_keys_that_are_withdrawn_after_a_lost_confirm_leave_it_open(market: Market, shopper: Shopper) -> None:
+    await come_back_amid(market, shopper, "answer_lost_before")
+    reference = (await market.only_payment()).reference
+    await market.fault("error", call="confirm", code="UNAUTHORIZED_KEY", reference=reference)
+    market.time.go_on(seconds=20)
+    await market.work()
+    assert (await market.only_payment()).status == PaymentStatus.CONFIRMING
+    market.time.go_on(minutes=2)
+    await market.work()
+    assert await is_paid_once(market)
 
 
 async def test_a_slow_pg_keeps_no_shopper_waiting_and_the_work_goes_on(
     market: Market, shopper: Shopper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(controllers, "PATIENCE", 0.05)
-    monkeypatch.setattr(order_controllers, "PATIENCE", 0.05)
+    # Long enough for a busy machine to come as far as the confirm.
+    monkeypatch.setattr(controllers, "PATIENCE", 1.0)
     asked, answer_now = asyncio.Event(), asyncio.Event()
     carry = market.pg.transport.handle_async_request
 

@@ -163,7 +163,9 @@ async def test_no_page_about_a_shopper_is_kept_or_found_by_search_engines(market
     for name, page in (await walk(market, shopper)).items():
         public = name in ("shop", "product")
         assert page.headers["x-robots-tag"] == ("all" if public else "noindex"), name
-        assert page.headers["cache-control"] == ("no-cache" if public else "no-store"), name
+        # Back from the PG's window, the form must be the very one that made the order.
+        kept = public or name == "checkout"
+        assert page.headers["cache-control"] == ("private, no-cache" if kept else "no-store"), name
 
 
 async def test_cookies_are_out_of_reach_of_scripts_and_other_sites(database_url: str, time):

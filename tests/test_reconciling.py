@@ -70,15 +70,25 @@ async def test_one_worker_asks_at_a_time(market: Market, confirming: Payment) ->
 
 
 async def test_a_lease_that_ran_out_is_taken_over(market: Market, confirming: Payment) -> None:
-    assert await watching.lease(confirming)
-    assert not await watching.lease(confirming)
+    assert await watching.lease(confirming, Cause.RECONCILE)
+    assert not await watching.lease(confirming, Cause.RECONCILE)
     market.time.go_on(seconds=watching.LEASE.total_seconds() + 1)
-    assert await watching.lease(confirming)
+    assert await watching.lease(confirming, Cause.RECONCILE)
+
+
+async def test_a_worker_that_read_the_row_before_anothers_look_does_not_look_again(
+    market: Market, confirming: Payment
+) -> None:
+    market.time.go_on(seconds=15)
+    await look_again(market.gateways, await market.only_payment(), Cause.RECONCILE)
+    asked = lookups(market)
+    assert not await look_again(market.gateways, confirming, Cause.RECONCILE)
+    assert lookups(market) == asked
 
 
 async def test_a_payment_that_was_decided_meanwhile_is_not_leased(market: Market, confirming: Payment) -> None:
     await market.hear(confirming)
-    assert not await watching.lease(confirming)
+    assert not await watching.lease(confirming, Cause.RECONCILE)
 
 
 async def test_a_payment_never_claimed_is_never_confirmed_behind_the_shoppers_back(
@@ -126,6 +136,8 @@ async def test_an_exception_for_one_payment_does_not_stop_the_others(
         patched.setattr(reconciling, "look_again", look)
         await market.work()
     assert await Order.count().where(Order.status == OrderStatus.PAID) == 2
+    cursed = await Payment.objects().get(Payment.id == cursed.id)
+    assert (cursed.checks, cursed.next_check_at) == (1, market.time() + timedelta(seconds=45))
     market.time.go_on(seconds=45)
     await market.work()
     assert await Order.count().where(Order.status == OrderStatus.PAID) == 3
@@ -136,7 +148,7 @@ async def test_payments_that_others_are_asking_about_keep_no_other_waiting(marke
         await market.shopper().order(market.spoon)
     for payment in await Payment.objects():
         await Payment.update({Payment.next_check_at: market.time()}).where(Payment.id == payment.id)
-        assert await watching.lease(payment)
+        assert await watching.lease(payment, Cause.RECONCILE)
     url = await shopper.approve(market.mug)
     await market.fault("answer_lost_after", call="confirm", percent=100)
     await shopper.http.get(url)

@@ -165,6 +165,40 @@ async def test_done_twice_it_goes_back_once(market: Market, surplus: Refund, can
     assert await is_done_once(market, surplus)
 
 
+async def test_a_refund_that_has_failed_is_not_asked_for_again(
+    market: Market, surplus: Refund, cancels: list[str]
+) -> None:
+    await Refund.update({Refund.status: RefundStatus.FAILED}).where(Refund.id == surplus.id)
+    await market.work()
+    assert cancels == []
+
+
+async def test_a_part_whose_answer_was_lost_is_found_and_not_asked_for_again(
+    market: Market, surplus: Refund, cancels: list[str]
+) -> None:
+    await Refund.update({Refund.amount: 10_000}).where(Refund.id == surplus.id)
+    payment = await Payment.objects().get(Payment.id == surplus.payment)
+    await market.fault("answer_lost_after", call="cancel", reference=payment.reference)
+    await market.work()
+    market.time.go_on(minutes=1)
+    await market.work()
+    assert cancels == ["refund-1"]
+    assert await books(market, surplus) == (26_000, 10_000)
+    row = await Payment.objects().get(Payment.id == surplus.payment)
+    assert (row.status, row.refunded_amount) == (PaymentStatus.PARTIALLY_REFUNDED, 10_000)
+
+
+async def test_of_a_surplus_sent_back_in_part_by_hand_the_rest_goes_back(
+    market: Market, surplus: Refund, cancels: list[str]
+) -> None:
+    payment = await Payment.objects().get(Payment.id == surplus.payment)
+    await market.pg.wire.post(f"/control/refunds/{payment.reference}", json={"amount": 6_000})
+    await market.work()
+    row = await read(surplus)
+    assert (row.status, row.amount) == (RefundStatus.SUCCEEDED, 20_000)
+    assert await books(market, surplus) == (26_000, 26_000)
+
+
 async def test_a_refund_done_by_hand_meanwhile_is_not_done_again(
     market: Market, surplus: Refund, cancels: list[str]
 ) -> None:

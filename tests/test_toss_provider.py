@@ -203,6 +203,13 @@ async def test_a_refusal_that_we_do_not_know_needs_a_look_up(toss: Toss, pg: Pg)
         await toss.conclude(ATTEMPT, CLAIM)
 
 
+@pytest.mark.parametrize("answer", [(500, "COMMON_ERROR"), (400, "A_CODE_OF_TOMORROW")])
+async def test_keys_refused_after_a_confirm_say_nothing_about_it(toss: Toss, pg: Pg, answer: tuple[int, str]) -> None:
+    pg.confirm, pg.lookup = (answer[0], error(answer[1])), (401, error("UNAUTHORIZED_KEY"))
+    with pytest.raises(Unreachable):
+        await toss.conclude(ATTEMPT, CLAIM)
+
+
 async def test_a_known_refusal_needs_none(toss: Toss, pg: Pg) -> None:
     pg.confirm, pg.lookup = (403, error("REJECT_CARD_COMPANY")), httpx.ReadTimeout("")
     assert (await toss.conclude(ATTEMPT, CLAIM)).status is OutcomeStatus.FAILED

@@ -182,6 +182,8 @@ def _form_page(request: Request, shop: Shop, product: Product, offers: list[Offe
         "checkout.html",
         shop,
         422 if form.errors else 200,
+        # Back from the PG's window shows this very form, whose token lets a changed one replace its order.
+        headers=None if form.errors else {"Cache-Control": "private, no-cache"},
         product=view_of(product, request.app.route_reverse, shop.domain),
         form=form,
         quantity_max=limit_of(product) if product.most is not None else None,

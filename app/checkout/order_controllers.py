@@ -7,7 +7,7 @@ from litestar.params import FromPath, FromQuery
 from litestar.response import Redirect
 
 from app.background import Background
-from app.checkout.order_page import CONFIRMING, OrderPage
+from app.checkout.order_page import CONFIRMING, METHODS, OrderPage
 from app.database import write_transaction
 from app.failures import describe
 from app.language import N_, translator
@@ -38,6 +38,10 @@ REFUSALS = {
     Refusal.OTHER_ORDER: NOT_OURS,
     Refusal.OTHER_AMOUNT: NOT_OURS,
     Refusal.OTHER_PAYMENT: NOT_OURS,
+    Refusal.CLOSED: (
+        N_("예전에 연 결제창이에요"),
+        N_("이 결제창의 결제는 이미 그만두셨거나 새 결제로 바뀌어 승인하지 않았습니다. 아래 버튼으로 결제해 주세요."),
+    ),
     Refusal.NOT_PAYABLE: (
         N_("지금은 결제할 수 없는 주문이에요"),
         N_("주문이 그사이 바뀌어 승인하지 않았습니다. 주문 화면에서 지금 상태를 확인해 주세요."),
@@ -191,7 +195,7 @@ async def _context(request: Request, shop: Shop, found: OrderPage) -> dict[str, 
         "reason": found.reason(_),
         "amounts": found.amounts(),
         "timeline": found.timeline(_),
-        "method_label": paying.method if paying else None,
+        "method_label": _(METHODS.get(paying.method, paying.method)) if paying and paying.method else None,
         "paid_at": found.order.paid_at,
         "receipt_url": paying.receipt_url if paying and found.is_paid else None,
         "hold_until": found.hold_until,

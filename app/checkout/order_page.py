@@ -65,6 +65,11 @@ WORDS = {
         N_("결제되지 않아 물건을 다시 내놓았습니다. 남아 있으면 다시 결제하실 수 있어요."),
     ),
 }
+# The PG's words for how it was paid.
+METHODS = {
+    word: word
+    for word in (N_("카드"), N_("간편결제"), N_("계좌이체"), N_("토스페이"), N_("카카오페이"), N_("네이버페이"))
+}
 SEALS = {"paid": N_("영수"), "confirming": N_("확인"), "awaiting_deposit": N_("입금")}
 WATCHED = frozenset({"pending", CONFIRMING, RETURNING, "awaiting_deposit"})
 
@@ -232,7 +237,8 @@ class OrderPage:
         entries.extend(TimelineEntry(_("환불"), at, money=money) for at, money in self.refunds)
         if self.order.status == OrderStatus.EXPIRED:
             entries.append(TimelineEntry(_("기한 지남"), self.order.expires_at))
-        return sorted(entries, key=lambda entry: entry.at)
+        # The PG's times have no fractions of a second.
+        return sorted(entries, key=lambda entry: entry.at.replace(microsecond=0))
 
     async def view(self) -> OrderView:
         """One statement more: the items with their pictures."""

@@ -48,6 +48,7 @@ class Refusal(StrEnum):
     OTHER_ORDER = "other_order"
     OTHER_AMOUNT = "other_amount"
     OTHER_PAYMENT = "other_payment"
+    CLOSED = "closed"
     NOT_PAYABLE = "not_payable"
     SOLD_OUT = "sold_out"
     MISCONFIGURED = "misconfigured"
@@ -71,6 +72,8 @@ async def conclude_return(gateways: Gateways, payment: Payment, notice: Notice) 
         return await _refuse(payment, Refusal.OTHER_ORDER, {"claimed": claim.reference})
     if claim.amount != payment.amount:
         return await _refuse(payment, Refusal.OTHER_AMOUNT, {"claimed": claim.amount, "amount": payment.amount})
+    if payment.status == PaymentStatus.CANCELLED:
+        return await _refuse(payment, Refusal.CLOSED, {"claimed": claim.amount})
     if payment.status != PaymentStatus.CREATED:
         return None
     return await _confirm(gateways, provider, opened, payment, claim)
@@ -105,9 +108,15 @@ async def _ask(gateways: Gateways, provider: Provider, account: Account, payment
     try:
         seen = await provider.examine(attempt, claim)
     except Unreadable:
-        return _false_claim(payment, account)
+        # A PG may be late in finding what it has just taken; after its window it takes nothing any more.
+        seen = await provider.conclude(attempt, None)
+        if seen.captured:
+            return seen
+        if payment.checks < watching.LOOKS_WHILE_OPEN:
+            raise Unreachable("the claimed payment is not found yet") from None
+        return _nothing_taken(payment, account, Refusal.OTHER_PAYMENT)
     if seen.reference != payment.reference:
-        return _false_claim(payment, account)
+        return _nothing_taken(payment, account, Refusal.OTHER_PAYMENT)
     may_confirm = (
         seen.status is OutcomeStatus.AUTHORIZED
         and is_ours(payment, seen, account)
@@ -115,11 +124,17 @@ async def _ask(gateways: Gateways, provider: Provider, account: Account, payment
         and clock.now() < payment.created_at + provider.traits.key_window
         and not await _is_paid(payment)
     )
-    return await provider.conclude(attempt, claim) if may_confirm else seen
+    if not may_confirm:
+        return seen
+    try:
+        return await provider.conclude(attempt, claim)
+    except Misconfigured:
+        await watching.use_new_key(payment)
+        raise
 
 
-def _false_claim(payment: Payment, account: Account) -> Outcome:
-    """The stored claim names no payment of ours: nothing was taken for it, and nothing is confirmed any more."""
+def _nothing_taken(payment: Payment, account: Account, failure: Refusal) -> Outcome:
+    """What we know without the PG's word: nothing was taken for it, and nothing is confirmed any more."""
     return Outcome(
         status=OutcomeStatus.FAILED,
         reference=payment.reference,
@@ -127,7 +142,7 @@ def _false_claim(payment: Payment, account: Account) -> Outcome:
         live=account.mode == "live",
         amount=payment.amount,
         currency=payment.currency,
-        failure=Refusal.OTHER_PAYMENT,
+        failure=failure,
         closed=True,
     )
 
@@ -165,10 +180,14 @@ async def _confirm(
         return None
     try:
         outcome = await provider.conclude(attempt_of(intended), claim)
-    except (Unreachable, Misconfigured) as error:
+    except Unreachable as error:
         log.warning("confirm_unanswered", payment=str(payment.id), error=str(error))
-        await _note_health(payment.account, error)
         await watching.watch_on(intended, Cause.RETURN)
+        return None
+    except Misconfigured as error:
+        # The first confirm, and the PG did not let it in.
+        await _note_health(payment.account, error)
+        await settle(intended, _nothing_taken(payment, account, Refusal.MISCONFIGURED), account, Cause.RETURN)
         return None
     await _note_health(payment.account, None)
     await settle(intended, outcome, account, Cause.RETURN)

@@ -8,6 +8,7 @@ from litestar.params import FromPath, FromQuery
 from litestar.response import Redirect
 
 from app.background import Background
+from app.incoming import IS_HEAD
 from app.orders.tables import Order
 from app.payments.accounts import Gateways, find_account
 from app.payments.concluding import Refusal, conclude_return
@@ -45,6 +46,9 @@ class ReturnController(Controller):
             request.app.state.metrics.unknown_returns.inc()
             raise NotFound
         order, found.order = found.order, found.order.id
+        if IS_HEAD in request.scope:
+            # Somebody looks at the link; nobody has come back.
+            return Redirect(request.app.route_reverse("order", domain=shop.domain, token=order.token), status_code=303)
         notice = Notice(await _fields(request))
         refusal = await background.within(PATIENCE, conclude_return(gateways, found, notice))
         return Redirect(await _where(request, shop, order.id, found.id, refusal), status_code=303)

@@ -220,7 +220,10 @@ class Provider(Protocol):
         ...
 
     async def conclude(self, attempt: Attempt, claim: Claim | None) -> Outcome:
-        """With a claim: confirm, where that moves the money; without: look up. Raises Unreachable, Misconfigured."""
+        """With a claim: confirm, where that moves the money; without: look up.
+
+        Raises Unreachable where this call may have moved money, Misconfigured where it has not.
+        """
         ...
 
     async def close(self, attempt: Attempt) -> Outcome:

@@ -30,7 +30,13 @@ SAFETY = (
 )
 OTHER = (N_("결제사에서 결제를 마치지 못했습니다"), N_("다시 결제하거나 다른 방법으로 결제해 주세요."))
 
+SETTINGS = (
+    N_("가게의 결제 설정에 문제가 있어요"),
+    N_("결제사가 이 가게의 요청을 받지 않아 승인하지 못했습니다. 가게에 알려 주시고 잠시 뒤에 다시 결제해 주세요."),
+)
+
 REASONS = {
+    "misconfigured": SETTINGS,
     "REJECT_CARD_PAYMENT": CARD_LIMIT,
     "REJECT_ACCOUNT_PAYMENT": CARD_LIMIT,
     "REJECT_CARD_COMPANY": CARD_REFUSED,

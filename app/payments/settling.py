@@ -123,7 +123,7 @@ async def _move(
 async def _keep_watching(payment: Payment, outcome: Outcome, cause: Cause) -> None:
     """Nothing moved: only the watch over it may change."""
     if outcome.retry_key:
-        await Payment.update({Payment.confirm_tries: payment.confirm_tries + 1}).where(Payment.id == payment.id)
+        await watching.use_new_key(payment)
     if not outcome.closed:
         await watching.watch_on(payment, cause)
         return

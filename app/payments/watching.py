@@ -7,9 +7,10 @@ from app.payments.states import Cause
 from app.payments.tables import Payment
 
 # After a return, then while the PG's window may be open, then ever more rarely; the last one again and again.
+_WHILE_OPEN = (*(timedelta(seconds=seconds) for seconds in (15, 45, 120)), *[timedelta(minutes=2)] * 18)
+LOOKS_WHILE_OPEN = len(_WHILE_OPEN)
 CURVE = (
-    *(timedelta(seconds=seconds) for seconds in (15, 45, 120)),
-    *[timedelta(minutes=2)] * 18,
+    *_WHILE_OPEN,
     *(timedelta(minutes=minutes) for minutes in (5, 15, 60, 360)),
     timedelta(days=1),
 )
@@ -38,6 +39,11 @@ async def lease(payment: Payment, cause: Cause) -> bool:
         .returning(Payment.id)
     )
     return bool(won)
+
+
+async def use_new_key(payment: Payment) -> None:
+    """The PG stored an error under the last key and would only repeat it."""
+    await Payment.update({Payment.confirm_tries: payment.confirm_tries + 1}).where(Payment.id == payment.id)
 
 
 async def watch_on(payment: Payment, cause: Cause) -> None:

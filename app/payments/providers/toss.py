@@ -158,15 +158,10 @@ class Toss:
                 "/v1/payments/{paymentKey}/cancel", body, key, paymentKey=attempt.pg_payment_id or ""
             )
         except TossError as error:
-            match error.decision:
-                case Decision.MISCONFIGURED:
-                    raise Misconfigured(error.code) from None
-                case Decision.RETRY:
-                    raise Unreachable(error.code) from None
-                case Decision.LOOK_UP:
-                    return replace(await self._look_up(attempt), retry_key=True)
-                case Decision.FINAL:
-                    raise Refused(error.code) from None
+            outcome = await self._unless_final(attempt, error)
+            if outcome is None:
+                raise Refused(error.code) from None
+            return outcome
         return self._read(payment)
 
     async def _confirm(self, attempt: Attempt, claim: Claim) -> Outcome:
@@ -175,21 +170,30 @@ class Toss:
         try:
             return self._read(await self._post("/v1/payments/confirm", body, key))
         except TossError as error:
-            match error.decision:
-                case Decision.MISCONFIGURED:
-                    raise Misconfigured(error.code) from None
-                case Decision.RETRY:
-                    raise Unreachable(error.code) from None
-                case Decision.LOOK_UP:
-                    return replace(await self._look_up(attempt), retry_key=True)
-                case Decision.FINAL:
-                    return await self._refused(attempt, error)
+            return await self._unless_final(attempt, error) or await self._refused(attempt, error)
+
+    async def _unless_final(self, attempt: Attempt, error: TossError) -> Outcome | None:
+        """How the payment stands after an error that may not be the end; None where it is."""
+        match error.decision:
+            case Decision.MISCONFIGURED | Decision.RETRY:
+                raise _no_answer(error) from None
+            case Decision.LOOK_UP:
+                return replace(await self._look_after(attempt), retry_key=True)
+            case Decision.FINAL:
+                return None
+
+    async def _look_after(self, attempt: Attempt) -> Outcome:
+        """A look-up after a request that may have been done: that our keys are refused now says nothing about it."""
+        try:
+            return await self._look_up(attempt)
+        except Misconfigured as error:
+            raise Unreachable(str(error)) from None
 
     async def _refused(self, attempt: Attempt, error: TossError) -> Outcome:
         """A refusal is believed unless a look-up contradicts it; without one, only where we know the code."""
         try:
-            seen = await self._look_up(attempt)
-        except (Unreachable, Misconfigured):
+            seen = await self._look_after(attempt)
+        except Unreachable:
             if not error.is_known:
                 raise
         else:
