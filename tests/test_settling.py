@@ -55,8 +55,9 @@ async def captured_at_the_pg(market: Market, shopper: Shopper) -> Payment:
 async def look_and_settle(market: Market, payment: Payment) -> bool:
     payment = await read(payment)
     row = await ProviderAccount.objects().get(ProviderAccount.id == payment.account)
-    outcome = await market.gateways.provider(row).conclude(attempt_of(payment), None)
-    return await settle(payment, outcome, market.gateways.open(row), Cause.RECONCILE)
+    account = market.gateways.open(row)
+    outcome = await market.gateways.provider(account).conclude(attempt_of(payment), None)
+    return await settle(payment, outcome, account, Cause.RECONCILE)
 
 
 # Identity first

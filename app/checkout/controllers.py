@@ -24,9 +24,9 @@ from app.payments.closing import close_order
 from app.payments.handoff import hand_over
 from app.payments.starting import NotPayable, begin_payment
 from app.payments.states import PaymentStatus
-from app.payments.tables import Payment
+from app.payments.tenancy import find_payment
 from app.shops.tables import Product, Shop
-from app.shops.tenancy import NotFound, find_product
+from app.shops.tenancy import find_product
 from app.shops.views import view_of
 
 
@@ -124,10 +124,7 @@ class CheckoutController(Controller):
         gateways: NamedDependency[Gateways],
         payment: FromQuery[str] = "",
     ) -> Response:
-        found = await Payment.objects(Payment.order).where(Payment.token == payment).first()
-        if found is None or found.order.shop != shop.id:
-            raise NotFound
-        order, found.order = found.order, found.order.id
+        found, order = await find_payment(shop, payment)
         if found.status != PaymentStatus.CREATED or order.status != OrderStatus.PENDING:
             return _to_order(request, shop, order)
         view = await OrderPage(order, [found]).view()

@@ -7,7 +7,7 @@ from litestar.params import FromPath, FromQuery
 from litestar.response import Redirect
 
 from app.background import Background
-from app.checkout.order_page import CONFIRMING, METHODS, OrderPage
+from app.checkout.order_page import CONFIRMING, OrderPage
 from app.database import write_transaction
 from app.failures import describe
 from app.language import N_, translator
@@ -195,7 +195,7 @@ async def _context(request: Request, shop: Shop, found: OrderPage) -> dict[str, 
         "reason": found.reason(_),
         "amounts": found.amounts(),
         "timeline": found.timeline(_),
-        "method_label": _(METHODS.get(paying.method, paying.method)) if paying and paying.method else None,
+        "method_label": found.method_label(_),
         "paid_at": found.order.paid_at,
         "receipt_url": paying.receipt_url if paying and found.is_paid else None,
         "hold_until": found.hold_until,

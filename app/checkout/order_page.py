@@ -66,10 +66,7 @@ WORDS = {
     ),
 }
 # The PG's words for how it was paid.
-METHODS = {
-    word: word
-    for word in (N_("카드"), N_("간편결제"), N_("계좌이체"), N_("토스페이"), N_("카카오페이"), N_("네이버페이"))
-}
+METHODS = {N_("카드"), N_("간편결제"), N_("계좌이체"), N_("토스페이"), N_("카카오페이"), N_("네이버페이")}
 SEALS = {"paid": N_("영수"), "confirming": N_("확인"), "awaiting_deposit": N_("입금")}
 WATCHED = frozenset({"pending", CONFIRMING, RETURNING, "awaiting_deposit"})
 
@@ -205,6 +202,11 @@ class OrderPage:
             final=self.key not in WATCHED,
             poll_url=poll_url,
         )
+
+    def method_label(self, _: Translator) -> str | None:
+        """How it was paid: in the page's language where the PG's word is known, else as the PG says it."""
+        method = self.paying.method if self.paying else None
+        return _(method) if method in METHODS else method
 
     def reason(self, _: Translator) -> ReasonView:
         title, advice = reason_of(self.paying.failure_code if self.paying else None)

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from uuid import UUID
 
 import httpx
 
@@ -15,7 +14,6 @@ from app.payments.tables import Payment, ProviderAccount
 from app.sealing import Ring
 from app.settings import Settings
 from app.shops.tables import Shop
-from app.shops.tenancy import NotFound
 
 PURPOSE = "provider account"
 
@@ -39,8 +37,13 @@ class Gateways:
             sdk_url=self.settings.toss_sdk_url,
         )
 
-    def provider(self, account: ProviderAccount) -> Provider:
-        return PROVIDERS[account.provider](self.open(account), self.http)
+    async def account_of(self, payment: Payment) -> Account:
+        """The account that a payment was begun with, opened. Raises sealing.Unsealable."""
+        return self.open(await ProviderAccount.objects().get(ProviderAccount.id == payment.account))
+
+    def provider(self, account: Account) -> Provider:
+        """The PG of an opened account."""
+        return PROVIDERS[account.provider](account, self.http)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,22 +79,6 @@ async def list_offers(shop: Shop) -> list[Offer]:
         for account in accounts
         for name in account.ways.split(",")
     ]
-
-
-async def find_account(provider: str, account_id: str) -> ProviderAccount:
-    """Also one that is switched off: it still receives. Raises tenancy.NotFound."""
-    try:
-        wanted = UUID(account_id)
-    except ValueError:
-        raise NotFound from None
-    account = (
-        await ProviderAccount.objects()
-        .where(ProviderAccount.id == wanted, ProviderAccount.provider == provider)
-        .first()
-    )
-    if account is None:
-        raise NotFound
-    return account
 
 
 def attempt_of(payment: Payment, order_name: str = "", customer_email: str = "") -> Attempt:

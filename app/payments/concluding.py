@@ -59,15 +59,14 @@ async def conclude_return(gateways: Gateways, payment: Payment, notice: Notice) 
 
     May take as long as the PG takes. Safe to repeat and to run twice at once: one of the runs confirms.
     """
-    account = await _account_of(payment)
-    opened = gateways.open(account)
+    account = await gateways.account_of(payment)
     provider = gateways.provider(account)
     try:
         claim = provider.read(notice)
     except Unreadable as error:
         return await _refuse(payment, Refusal.UNREADABLE, {"error": str(error), "fields": sorted(notice.query)[:20]})
     if claim.failure:
-        return await _come_back_unpaid(provider, opened, payment, claim)
+        return await _come_back_unpaid(provider, account, payment, claim)
     if claim.reference != payment.reference:
         return await _refuse(payment, Refusal.OTHER_ORDER, {"claimed": claim.reference})
     if claim.amount != payment.amount:
@@ -76,7 +75,7 @@ async def conclude_return(gateways: Gateways, payment: Payment, notice: Notice) 
         return await _refuse(payment, Refusal.CLOSED, {"claimed": claim.amount})
     if payment.status != PaymentStatus.CREATED:
         return None
-    return await _confirm(gateways, provider, opened, payment, claim)
+    return await _confirm(gateways, provider, account, payment, claim)
 
 
 async def look_again(gateways: Gateways, payment: Payment, cause: Cause) -> bool:
@@ -86,16 +85,16 @@ async def look_again(gateways: Gateways, payment: Payment, cause: Cause) -> bool
     """
     if not await watching.lease(payment, cause):
         return False
-    account = await _account_of(payment)
-    opened, provider = gateways.open(account), gateways.provider(account)
+    account = await gateways.account_of(payment)
+    provider = gateways.provider(account)
     try:
-        outcome = await _ask(gateways, provider, opened, payment)
+        outcome = await _ask(gateways, provider, account, payment)
     except (Unreachable, Misconfigured) as error:
         await _note_health(payment.account, error)
         await watching.watch_on(payment, cause)
         return False
     await _note_health(payment.account, None)
-    await settle(payment, outcome, opened, cause)
+    await settle(payment, outcome, account, cause)
     return True
 
 
@@ -269,10 +268,6 @@ async def _refuse(payment: Payment, refusal: Refusal, evidence: Mapping[str, obj
 async def _is_paid(payment: Payment) -> bool:
     """Whether another payment has paid the order meanwhile: then nothing more is confirmed for it."""
     return await Order.exists().where(Order.id == payment.order, Order.paid_by.is_not_null())
-
-
-async def _account_of(payment: Payment) -> ProviderAccount:
-    return await ProviderAccount.objects().get(ProviderAccount.id == payment.account)
 
 
 async def _note_health(account_id: object, error: Exception | None) -> None:

@@ -10,12 +10,13 @@ from litestar.response import Redirect
 from app.background import Background
 from app.incoming import IS_HEAD
 from app.orders.tables import Order
-from app.payments.accounts import Gateways, find_account
+from app.payments.accounts import Gateways
 from app.payments.concluding import Refusal, conclude_return
 from app.payments.inbox import receive
 from app.payments.provider import Delivery, Notice, Unreadable
 from app.payments.states import PaymentStatus
 from app.payments.tables import Payment
+from app.payments.tenancy import find_account, find_payment
 from app.shops.tables import Shop
 from app.shops.tenancy import NotFound
 
@@ -41,11 +42,11 @@ class ReturnController(Controller):
         background: NamedDependency[Background],
         payment: FromQuery[str] = "",
     ) -> Response:
-        found = await Payment.objects(Payment.order).where(Payment.token == payment).first()
-        if found is None or found.order.shop != shop.id:
+        try:
+            found, order = await find_payment(shop, payment)
+        except NotFound:
             request.app.state.metrics.unknown_returns.inc()
-            raise NotFound
-        order, found.order = found.order, found.order.id
+            raise
         if IS_HEAD in request.scope:
             # Somebody looks at the link; nobody has come back.
             return Redirect(request.app.route_reverse("order", domain=shop.domain, token=order.token), status_code=303)

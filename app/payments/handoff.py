@@ -10,7 +10,7 @@ from markupsafe import Markup
 from app.payments.accounts import Gateways, attempt_of
 from app.payments.provider import Account, Traits, Urls
 from app.payments.starting import hold_for_window
-from app.payments.tables import Payment, ProviderAccount
+from app.payments.tables import Payment
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ async def hand_over(
     gateways: Gateways, payment: Payment, order_name: str, customer_email: str, return_url: str
 ) -> Handover:
     """Begins the payment at its PG and holds the order's stock while the PG's window may be open. Safe to repeat."""
-    account = await ProviderAccount.objects().get(ProviderAccount.id == payment.account)
+    account = await gateways.account_of(payment)
     provider = gateways.provider(account)
     widget = await provider.begin(attempt_of(payment, order_name, customer_email), Urls(return_url, return_url))
     await hold_for_window(payment)
@@ -37,7 +37,7 @@ async def hand_over(
         template=widget.template,
         sdk_url=widget.sdk_url,
         handoff_json=_for_script(widget.params),
-        csp=_hosts(provider.traits, gateways.open(account)),
+        csp=_hosts(provider.traits, account),
         label=provider.traits.label,
         way_label=provider.traits.ways[payment.way].label,
     )

@@ -28,7 +28,7 @@ async def receive(gateways: Gateways, account: ProviderAccount, delivery: Delive
 
     A webhook that is sent again is the same event: handled once, by whichever delivery comes to it.
     """
-    heard = gateways.provider(account).hear(delivery)
+    heard = gateways.provider(gateways.open(account)).hear(delivery)
     if heard is None:
         return
     async with write_transaction():

@@ -15,7 +15,7 @@ from app.payments.events import record
 from app.payments.provider import Misconfigured, Outcome, Provider, RefundRequest, Refused, Unreachable
 from app.payments.settling import lock_order, settle
 from app.payments.states import Cause, RefundStatus, refund_sources_of
-from app.payments.tables import Payment, ProviderAccount, Refund
+from app.payments.tables import Payment, Refund
 
 log = structlog.get_logger("payments")
 
@@ -29,7 +29,7 @@ async def carry_out(gateways: Gateways, payload: Mapping[str, str]) -> None:
     if refund.status not in (RefundStatus.REQUESTED, RefundStatus.PENDING):
         return
     payment = await Payment.objects().get(Payment.id == refund.payment)
-    account = await ProviderAccount.objects().get(ProviderAccount.id == payment.account)
+    account = await gateways.account_of(payment)
     provider = gateways.provider(account)
     try:
         # A refund whose answer was lost is found before it is asked for again, and so is one made by hand at the PG.
@@ -38,7 +38,7 @@ async def carry_out(gateways: Gateways, payload: Mapping[str, str]) -> None:
             outcome = await _ask(provider, refund, payment, outcome)
     except (Unreachable, Misconfigured) as error:
         raise NotYet(f"{type(error).__name__}: {error}") from None
-    await settle(payment, replace(outcome, failure=None), gateways.open(account), Cause.RECONCILE)
+    await settle(payment, replace(outcome, failure=None), account, Cause.RECONCILE)
     if _is_done(refund, outcome):
         names = dict(outcome.refunds)
         await _move(payment, refund, RefundStatus.SUCCEEDED, {Refund.pg_refund_id: names[refund.reference]})

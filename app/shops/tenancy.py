@@ -41,14 +41,20 @@ async def find_shop(domain: str) -> Shop:
     return shop
 
 
-async def find_product(shop: Shop, product_id: str) -> Product:
-    """An active product of this shop. Raises NotFound."""
+def read_id(text: str) -> UUID:
+    """Raises NotFound: nothing has an id that is none."""
     try:
-        wanted = UUID(product_id)
+        return UUID(text)
     except ValueError:
         raise NotFound from None
+
+
+async def find_product(shop: Shop, product_id: str) -> Product:
+    """An active product of this shop. Raises NotFound."""
     product = (
-        await Product.objects().where(Product.id == wanted, Product.shop == shop.id, Product.is_active.eq(True)).first()
+        await Product.objects()
+        .where(Product.id == read_id(product_id), Product.shop == shop.id, Product.is_active.eq(True))
+        .first()
     )
     if product is None:
         raise NotFound
