@@ -115,6 +115,7 @@ def test_a_shopper_buys_two_with_the_total_following_the_quantity(page: Page, de
     page.goto(demo.shop_url)
     assert fits(page)
     page.get_by_role("link", name="백자 유약 머그").click()
+    page.wait_for_url("**/products/**")
     assert fits(page)
     page.get_by_role("link", name="구매하기").click()
     page.get_by_role("button", name="하나 늘리기").click()
