@@ -186,7 +186,7 @@ async def test_armed_faults_are_listed_and_dropped(sandbox: Practice) -> None:
         ({"kind": None}, "kind must be one of"),
         ({"kind": ["slow"]}, "kind must be one of"),
         ({"provider": "paypal"}, "provider must be one of toss"),
-        ({"call": "refund"}, "call must be one of money, confirm, cancel, lookup, webhook"),
+        ({"call": "refund"}, "call must be one of money, begin, confirm, cancel, close, lookup, webhook"),
         ({"percent": 5}, "either reference"),
         ({"reference": None}, "either reference"),
         ({"reference": 7}, "reference must be"),

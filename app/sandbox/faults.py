@@ -28,8 +28,10 @@ ALIASES = {"answer_lost": "answer_lost_after", "5xx": "server_error"}
 ON_THE_WAY = ("answer_lost_before", "answer_lost_after", "slow")
 CALLS = {
     "money": ("confirm", "cancel"),
+    "begin": ("begin",),
     "confirm": ("confirm",),
     "cancel": ("cancel",),
+    "close": ("close",),
     "lookup": ("lookup",),
     "webhook": ("webhook",),
 }

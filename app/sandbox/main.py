@@ -21,29 +21,26 @@ from litestar.template import TemplateConfig
 from litestar.types import Scope
 
 from app.sandbox.book import Book
-from app.sandbox.control import Control
+from app.sandbox.control import Console, Control
 from app.sandbox.dropping import keep_the_log_quiet
 from app.sandbox.faults import Faults
-from app.sandbox.toss import TossApi
-from app.sandbox.toss_cancels import TossCancels
-from app.sandbox.toss_deposits import TossDeposits, possible
-from app.sandbox.toss_desk import TossDesk, trace
-from app.sandbox.toss_errors import ERRORS, TossError
-from app.sandbox.toss_payments import PROVIDER, Account, TossPayments
+from app.sandbox.gateway import Gateway, GatewayError
+from app.sandbox.toss_desk import trace
+from app.sandbox.toss_gateway import TossGateway
 from app.sandbox.toss_time import KST
-from app.sandbox.toss_webhooks import TOSS_MANNER, TossWebhooks
-from app.sandbox.toss_window import READ, TossSdk, TossWindow
+from app.sandbox.toss_window import READ
 from app.sandbox.webhooks import Post, Webhooks, post_over_http
 from app.sandbox.world import World, real_now
 
 ROOT = Path(__file__).parents[2]
 SHOWN = 200
+GATEWAYS: Mapping[str, type[Gateway]] = {"toss": TossGateway}
 
 
 @route("/", http_method=READ)
-async def index(book: NamedDependency[Book], toss: NamedDependency[TossPayments]) -> Template:
-    payments = [toss.refresh(payment) for payment in book.payments(limit=SHOWN)]
-    return Template("sandbox/index.html", context={"payments": payments, "shown": SHOWN, "possible": possible})
+async def index(console: NamedDependency[Console]) -> Template:
+    context = {"payments": console.payments(SHOWN), "shown": SHOWN, "possible": console.verbs}
+    return Template("sandbox/index.html", context=context)
 
 
 @route("/healthz", http_method=READ)
@@ -62,8 +59,8 @@ def create_sandbox(
     webhook_post: Post | None = None,
     webhook_time_scale: float = 1.0,
 ) -> Litestar:
-    """The sandbox for `accounts`, each `{"provider", "client_key", "secret_key", "merchant", "shop_name"}` and, if
-    the shop wants webhooks, `"webhook_url"`.
+    """The sandbox for `accounts`, each `{"provider", ...}` with what that gateway's `read_account` reads, and, if the
+    shop wants webhooks, `"webhook_url"`.
 
     What it knows is kept in the file `book`, or in memory; a seeded `chance` makes ids and percentages
     repeatable. A live key raises ValueError. `app.state.book` is open until the app's shutdown.
@@ -75,27 +72,19 @@ def create_sandbox(
     known = read_accounts(accounts)
     world = World(now, sleep, chance or Random())
     pages = Book(book)
-    faults = Faults(pages, world, {PROVIDER: ERRORS})
-    manners = {PROVIDER: TOSS_MANNER}
+    faults = Faults(pages, world, {name: gateway.codes for name, gateway in GATEWAYS.items()})
+    manners = {name: gateway.manner(known[name]) for name, gateway in GATEWAYS.items()}
     webhooks = Webhooks(pages, faults, world, webhook_post or post_over_http, manners, webhook_time_scale)
-    toss = TossPayments(known, pages, world, TossWebhooks(known, webhooks, faults, world).tell)
-    parts = {
-        "book": pages,
-        "faults": faults,
-        "webhooks": webhooks,
-        "toss": toss,
-        "cancels": TossCancels(toss),
-        "deposits": TossDeposits(toss),
-        "desk": TossDesk(toss, faults, pages, world),
-    }
+    played = {name: gateway(known[name], pages, faults, webhooks, world) for name, gateway in GATEWAYS.items()}
+    parts = {"book": pages, "faults": faults, "webhooks": webhooks, "console": Console(pages, played)}
+    for gateway in played.values():
+        parts |= gateway.parts
     keep_the_log_quiet()
     return Litestar(
         route_handlers=[
             index,
             healthz,
-            TossApi,
-            TossSdk,
-            TossWindow,
+            *(handler for gateway in played.values() for handler in gateway.handlers),
             Control,
             create_static_files_router("/static", [assets]),
         ],
@@ -111,23 +100,19 @@ def create_sandbox(
     )
 
 
-def read_accounts(raw: Sequence[Mapping[str, Any]]) -> list[Account]:
-    """The accounts of every gateway played here; ValueError for a live key or an unknown gateway."""
-    accounts = []
+def read_accounts(raw: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    """The accounts of each gateway played here; ValueError for a live key or an unknown gateway."""
+    accounts: dict[str, list[Any]] = {name: [] for name in GATEWAYS}
     for each in raw:
-        if each["provider"] != PROVIDER:
+        if each["provider"] not in GATEWAYS:
             raise ValueError(f"the sandbox does not play {each['provider']!r}")
-        for name in ("client_key", "secret_key"):
-            if each[name].startswith("live_"):
-                raise ValueError(f"the sandbox takes no live keys: {name} of {each['merchant']} starts with live_")
-        names = ("client_key", "secret_key", "merchant", "shop_name")
-        accounts.append(Account(*(each[name] for name in names), webhook_url=each.get("webhook_url")))
+        accounts[each["provider"]].append(GATEWAYS[each["provider"]].read_account(each))
     return accounts
 
 
 async def report(error: Exception, scope: Scope) -> None:
     """A refusal is an answer; any other exception is a fault of the sandbox and must be seen."""
-    if not isinstance(error, HTTPException | TossError):
+    if not isinstance(error, HTTPException | GatewayError):
         logging.getLogger(__name__).error("%s %s failed", scope["method"], scope["path"], exc_info=error)
 
 
@@ -152,6 +137,15 @@ def _given(part: Any) -> Provide:
 def _templates() -> JinjaTemplateEngine:
     loader = FileSystemLoader(ROOT / "templates")
     environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined)
-    environment.filters["won"] = lambda amount: f"{amount:,}원"
+    environment.filters["price"] = _price
     environment.filters["kst"] = lambda moment: moment.astimezone(KST).strftime("%Y-%m-%d %H:%M:%S")
     return JinjaTemplateEngine.from_environment(environment)
+
+
+def _price(amount: int, currency: str) -> str:
+    """Minor units for people: won and yen have none smaller, of the others there are a hundred to one."""
+    if currency.upper() == "KRW":
+        return f"{amount:,}원"
+    if currency.upper() == "JPY":
+        return f"¥{amount:,}"
+    return f"{amount / 100:,.2f} {currency.upper()}"

@@ -1,11 +1,8 @@
 """What happens to a virtual account at the bank: the deposit, its reversal, and the refund that arrives."""
 
 from app.sandbox.book import Payment
+from app.sandbox.gateway import ConsoleRefused
 from app.sandbox.toss_payments import TossPayments
-
-
-class DepositRefused(Exception):
-    """It cannot happen to this payment now; the message says why."""
 
 
 class TossDeposits:
@@ -17,17 +14,17 @@ class TossDeposits:
     def deposit(self, payment: Payment) -> None:
         """The buyer sends the whole amount: a bank takes no other."""
         if payment.status != "WAITING_FOR_DEPOSIT":
-            raise DepositRefused(f"a {payment.status} payment takes no deposit")
+            raise ConsoleRefused(f"a {payment.status} payment takes no deposit")
         account = payment.facts["virtual_account"]
         if account["expired"]:
-            raise DepositRefused(f"the account was closed at {account['dueDate']}")
+            raise ConsoleRefused(f"the account was closed at {account['dueDate']}")
         account["depositorName"] = account["customerName"]
         self.toss.approve(payment)
 
     def reverse(self, payment: Payment) -> None:
         """The bank takes a deposit back that it had reported in error: the account waits again."""
         if payment.status != "DONE" or "virtual_account" not in payment.facts:
-            raise DepositRefused(f"there is no deposit to reverse in a {payment.status} payment")
+            raise ConsoleRefused(f"there is no deposit to reverse in a {payment.status} payment")
         payment.captured = 0
         payment.facts["approved_at"] = None
         payment.facts["virtual_account"]["depositorName"] = None
@@ -39,7 +36,7 @@ class TossDeposits:
         """The money of a refund is on the buyer's account. [U] No webhook tells."""
         account = payment.facts.get("virtual_account")
         if account is None or account["refundStatus"] != "PENDING":
-            raise DepositRefused("no refund of a deposit is on its way")
+            raise ConsoleRefused("no refund of a deposit is on its way")
         account["refundStatus"] = "COMPLETED"
         self.toss.book.save(payment)
 

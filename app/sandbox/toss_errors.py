@@ -1,5 +1,7 @@
 """Toss's error codes as data: HTTP status and Korean message. It is the code that says what happened."""
 
+from app.sandbox.gateway import GatewayError
+
 ERRORS: dict[str, tuple[int, str]] = {
     # Keys and headers
     "INCORRECT_BASIC_AUTH_FORMAT": (400, "인증 헤더의 형식이 올바르지 않습니다. ':'를 포함해주세요."),
@@ -87,7 +89,7 @@ ENDS_THE_PAYMENT = frozenset(
 }
 
 
-class TossError(Exception):
+class TossError(GatewayError):
     """Toss's answer to a call that it refuses; `message` may say more than the table does."""
 
     def __init__(self, code: str, message: str | None = None) -> None:

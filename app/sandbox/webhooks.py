@@ -1,7 +1,7 @@
 """Webhooks of every gateway: kept until they are sent, sent again until the shop answers 200."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -12,16 +12,19 @@ from app.sandbox.book import Book, Webhook
 from app.sandbox.faults import ON_A_WEBHOOK, Fault, Faults
 from app.sandbox.world import World
 
-LIMIT = 10
 Post = Callable[[str, dict[str, str], bytes], Awaitable[int]]
 
 
 @dataclass(frozen=True)
 class Manner:
-    """How a gateway sends: the pauses before it tries again, and the headers of one attempt made now."""
+    """How a gateway sends: the pauses before it tries again, the headers of one attempt made now, the seconds that it
+    waits for an answer, and the answers that it takes for "received".
+    """
 
     retries: tuple[timedelta, ...]
     headers: Callable[[Webhook, datetime], dict[str, str]]
+    limit: float = 10
+    received: Collection[int] = (200,)
 
 
 class Webhooks:
@@ -59,9 +62,9 @@ class Webhooks:
         return len(due)
 
     async def send(self, webhook: Webhook) -> Webhook:
-        """Make one attempt at once. Anything but a 200 within 10 s is a failure, and tried again later."""
-        now, retries = self.world.now(), self.manners[webhook.provider].retries
-        headers = {**webhook.headers, **self.manners[webhook.provider].headers(webhook, now)}
+        """Make one attempt at once. Anything but "received" in time is a failure, and tried again later."""
+        now, manner = self.world.now(), self.manners[webhook.provider]
+        headers, retries = {**webhook.headers, **manner.headers(webhook, now)}, manner.retries
         again = webhook.attempts < len(retries)
         # Written first: a sandbox that is killed now goes on with the next attempt.
         begun = replace(
@@ -70,8 +73,8 @@ class Webhooks:
             next_at=now + retries[webhook.attempts] * self.time_scale if again else None,
         )
         self.book.save_webhook(begun)
-        answer = await self._answer(webhook, headers)
-        done = replace(begun, answer=answer, next_at=None if answer == 200 else begun.next_at)
+        answer = await self._answer(webhook, headers, manner.limit)
+        done = replace(begun, answer=answer, next_at=None if answer in manner.received else begun.next_at)
         self.book.save_webhook(done)
         return done
 
@@ -84,10 +87,10 @@ class Webhooks:
                 async with asyncio.timeout(self._pause()):
                     await self.wake.wait()
 
-    async def _answer(self, webhook: Webhook, headers: dict[str, str]) -> int | str:
+    async def _answer(self, webhook: Webhook, headers: dict[str, str], limit: float) -> int | str:
         """The shop's HTTP status, or the name of what happened instead."""
         try:
-            async with asyncio.timeout(LIMIT):
+            async with asyncio.timeout(limit):
                 return await self.post(webhook.url, headers, webhook.body.encode())
         except Exception as error:
             return type(error).__name__
@@ -101,7 +104,7 @@ class Webhooks:
 async def post_over_http(url: str, headers: dict[str, str], body: bytes) -> int:
     """Send straight to the address over a connection of its own, following no redirect."""
     # A shop under development signs its own certificate.
-    async with httpx.AsyncClient(trust_env=False, timeout=LIMIT, verify=False) as client:
+    async with httpx.AsyncClient(trust_env=False, timeout=None, verify=False) as client:
         return (await client.post(url, headers=headers, content=body)).status_code
 
 
