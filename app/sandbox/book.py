@@ -1,4 +1,4 @@
-"""What the sandbox remembers: payments, transactions, answers to idempotency keys, armed faults, webhooks.
+"""What the sandbox remembers: payments, transactions, answers to idempotency keys, armed faults, webhooks, mails.
 
 One SQLite file, or memory. Every call is a short synchronous statement, so that nothing else runs in between.
 """
@@ -22,6 +22,8 @@ CREATE TABLE IF NOT EXISTS webhooks (
     id INTEGER PRIMARY KEY, provider TEXT, type TEXT, reference TEXT, url TEXT, headers TEXT, body TEXT,
     is_held INTEGER, attempts INTEGER, next_at REAL, answer);
 CREATE INDEX IF NOT EXISTS webhooks_by_time ON webhooks (next_at) WHERE next_at IS NOT NULL;
+CREATE TABLE IF NOT EXISTS mails (
+    id INTEGER PRIMARY KEY, at TEXT, message_id TEXT, sender TEXT, recipient TEXT, subject TEXT, body TEXT);
 """
 
 
@@ -76,6 +78,19 @@ class Webhook:
     attempts: int = 0
     next_at: datetime | None = None
     answer: int | str | None = None
+    id: int | None = None
+
+
+@dataclass(frozen=True)
+class Mail:
+    """A mail that the shop handed in, for one recipient; `body` is its plain text."""
+
+    at: datetime
+    message_id: str
+    sender: str
+    recipient: str
+    subject: str
+    body: str
     id: int | None = None
 
 
@@ -206,6 +221,22 @@ class Book:
             " WHERE provider = ? AND reference = ? AND is_held AND attempts = 0 AND next_at IS NOT NULL",
             (now.timestamp(), provider, reference),
         )
+
+    def add_mail(self, mail: Mail) -> None:
+        values = (mail.at.isoformat(), mail.message_id, mail.sender, mail.recipient, mail.subject, mail.body)
+        self.database.execute("INSERT INTO mails VALUES (NULL, ?, ?, ?, ?, ?, ?)", values)
+
+    def mail(self, number: int) -> Mail | None:
+        found = self._mails("WHERE id = ?", number)
+        return found[0] if found else None
+
+    def mails(self, limit: int = -1) -> list[Mail]:
+        """All mails, or the last `limit`, newest first."""
+        return self._mails("", limit=limit)
+
+    def _mails(self, where: str, *values: int, limit: int = -1) -> list[Mail]:
+        rows = self.database.execute(f"SELECT * FROM mails {where} ORDER BY id DESC LIMIT ?", (*values, limit))
+        return [Mail(datetime.fromisoformat(at), *texts, id=number) for number, at, *texts in rows.fetchall()]
 
     def _webhooks(self, where: str, *values: float) -> list[Webhook]:
         rows = self.database.execute(f"SELECT * FROM webhooks {where}", values)

@@ -15,6 +15,7 @@ KINDS = (
     "server_error_after",  # it has happened, then 500
     "rate_limited",  # 429 on look-ups
     "error",  # refused with the gateway's own `code`
+    "amount_changed",  # the window takes another amount than the shop asked for
     "webhook_dropped",  # never sent
     "webhook_doubled",  # sent twice, with the same id
     "webhook_late",  # sent `seconds` later
@@ -35,7 +36,12 @@ CALLS = {
     "lookup": ("lookup",),
     "webhook": ("webhook",),
 }
-DEFAULT_CALL = {"rate_limited": "lookup", "error": "confirm", **dict.fromkeys((*ON_A_WEBHOOK, FORGED), "webhook")}
+DEFAULT_CALL = {
+    "rate_limited": "lookup",
+    "error": "confirm",
+    "amount_changed": "begin",
+    **dict.fromkeys((*ON_A_WEBHOOK, FORGED), "webhook"),
+}
 DEFAULT_SECONDS = {"webhook_late": 60, "webhook_out_of_order": 60}
 FIELDS = ("provider", "kind", "call", "reference", "percent", "times", "seconds", "code")
 

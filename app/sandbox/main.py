@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from datetime import datetime
@@ -25,6 +26,10 @@ from app.sandbox.control import Console, Control
 from app.sandbox.dropping import keep_the_log_quiet
 from app.sandbox.faults import Faults
 from app.sandbox.gateway import Gateway, GatewayError
+from app.sandbox.mailbox import HANDLERS as MAILS
+from app.sandbox.mailbox import Mailbox, receiving
+from app.sandbox.portone_gateway import PortOneGateway
+from app.sandbox.stripe_gateway import StripeGateway
 from app.sandbox.toss_desk import trace
 from app.sandbox.toss_gateway import TossGateway
 from app.sandbox.toss_time import KST
@@ -34,7 +39,7 @@ from app.sandbox.world import World, real_now
 
 ROOT = Path(__file__).parents[2]
 SHOWN = 200
-GATEWAYS: Mapping[str, type[Gateway]] = {"toss": TossGateway}
+GATEWAYS: Mapping[str, type[Gateway]] = {"toss": TossGateway, "portone": PortOneGateway, "stripe": StripeGateway}
 
 
 @route("/", http_method=READ)
@@ -58,6 +63,7 @@ def create_sandbox(
     chance: Random | None = None,
     webhook_post: Post | None = None,
     webhook_time_scale: float = 1.0,
+    mail_listener: socket.socket | None = None,
 ) -> Litestar:
     """The sandbox for `accounts`, each `{"provider", ...}` with what that gateway's `read_account` reads, and, if the
     shop wants webhooks, `"webhook_url"`.
@@ -68,14 +74,16 @@ def create_sandbox(
     Webhooks are sent between startup and shutdown, or by `await app.state.webhooks.send_due()`. `webhook_post` takes
     URL, headers and body, and answers the HTTP status (default: HTTP); `webhook_time_scale` stretches
     the pauses between attempts, so that 1/60 makes a second of a minute.
+
+    Mail handed in by SMTP on `mail_listener` is kept and shown; ValueError unless that is a loopback socket.
     """
     known = read_accounts(accounts)
     world = World(now, sleep, chance or Random())
     pages = Book(book)
-    faults = Faults(pages, world, {name: gateway.codes for name, gateway in GATEWAYS.items()})
-    manners = {name: gateway.manner(known[name]) for name, gateway in GATEWAYS.items()}
+    faults = Faults(pages, world, {name: GATEWAYS[name].codes for name in known})
+    manners = {name: GATEWAYS[name].manner(signed) for name, signed in known.items()}
     webhooks = Webhooks(pages, faults, world, webhook_post or post_over_http, manners, webhook_time_scale)
-    played = {name: gateway(known[name], pages, faults, webhooks, world) for name, gateway in GATEWAYS.items()}
+    played = {name: GATEWAYS[name](signed, pages, faults, webhooks, world) for name, signed in known.items()}
     parts = {"book": pages, "faults": faults, "webhooks": webhooks, "console": Console(pages, played)}
     for gateway in played.values():
         parts |= gateway.parts
@@ -86,12 +94,13 @@ def create_sandbox(
             healthz,
             *(handler for gateway in played.values() for handler in gateway.handlers),
             Control,
+            *MAILS,
             create_static_files_router("/static", [assets]),
         ],
         dependencies={name: _given(part) for name, part in parts.items()},
         before_send=[trace(world)],
         state=State({"book": pages, "webhooks": webhooks}),
-        lifespan=[_sending(webhooks)],
+        lifespan=[_sending(webhooks), *([receiving(Mailbox(pages, world), mail_listener)] if mail_listener else [])],
         on_shutdown=[pages.close],
         template_config=TemplateConfig(instance=_templates()),
         openapi_config=None,
@@ -101,12 +110,12 @@ def create_sandbox(
 
 
 def read_accounts(raw: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
-    """The accounts of each gateway played here; ValueError for a live key or an unknown gateway."""
-    accounts: dict[str, list[Any]] = {name: [] for name in GATEWAYS}
+    """The accounts of each gateway that has any: these are played. ValueError for a live key or an unknown gateway."""
+    accounts: dict[str, list[Any]] = {}
     for each in raw:
         if each["provider"] not in GATEWAYS:
             raise ValueError(f"the sandbox does not play {each['provider']!r}")
-        accounts[each["provider"]].append(GATEWAYS[each["provider"]].read_account(each))
+        accounts.setdefault(each["provider"], []).append(GATEWAYS[each["provider"]].read_account(each))
     return accounts
 
 
