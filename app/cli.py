@@ -99,22 +99,24 @@ def _worker(options: argparse.Namespace) -> int:
 
 def _settings_of_current_database() -> Settings:
     """The environment's settings, once the database they name is known to be up to date."""
+    from app.main import read_settings
     from app.migrating import is_current
 
-    settings = Settings.from_environ(os.environ)
+    settings = read_settings(os.environ)
     if not asyncio.run(_on_database(settings, lambda engine: is_current())):
         raise CannotStart("The database's tables are not up to date: run `./sellog migrate` first.")
     return settings
 
 
 def _migrate(options: argparse.Namespace) -> int:
+    from app.main import read_settings
     from app.migrating import migrate
     from app.payments.accounts import adopt_environment
     from app.sample import add_sample_shops
     from app.sealing import Ring
     from app.shops.tables import Shop
 
-    settings = Settings.from_environ(os.environ)
+    settings = read_settings(os.environ)
 
     async def bring_up_to_date(engine: Engine) -> None:
         await migrate(engine)

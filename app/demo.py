@@ -3,32 +3,41 @@
 import asyncio
 import base64
 import fcntl
+import hashlib
 import json
 import os
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import structlog
 
 from app import clock
 from app.database import DB, make_engine
 from app.edge import Edge, configure_logging
-from app.main import create_app
+from app.main import create_app, read_settings
 from app.migrating import migrate
-from app.payments.accounts import adopt, adopt_environment
+from app.payments.accounts import adopt
 from app.payments.tables import ProviderAccount
 from app.sample import add_sample_shops
 from app.sandbox.main import create_sandbox
 from app.sealing import Ring
 from app.serving import PortTaken, listen, run_servers
-from app.settings import Settings
+from app.settings import GATEWAYS, Settings
 from app.shops.tables import Product, Shop
 
 HOST = "127.0.0.1"
 # The same machine under a name that a browser takes for another site, as a PG is in life.
 SANDBOX_HOST = "localhost"
+
+# Where the sandbox plays each PG's API, and where its SDK is.
+SANDBOX_PATHS = {
+    "toss": ("", "/sdk/toss/v2/standard"),
+    "portone": ("/portone", "/sdk/portone/v2/browser-sdk.js"),
+    "stripe": ("/stripe", "/sdk/stripe/v3/"),
+}
 
 # The PG's minutes between two tries of a webhook are seconds here.
 WEBHOOK_TIME_SCALE = 1 / 60
@@ -45,10 +54,15 @@ class Demo:
     folder: Path
     port: int
     sandbox_port: int
+    mail_port: int
 
     @property
     def sandbox_url(self) -> str:
         return f"http://{SANDBOX_HOST}:{self.sandbox_port}"
+
+    @property
+    def smtp_url(self) -> str:
+        return f"smtp://{HOST}:{self.mail_port}"
 
     def webhook_url(self, account: ProviderAccount) -> str:
         return f"http://{HOST}:{self.port}/webhooks/{account.provider}/{account.id}"
@@ -61,7 +75,13 @@ def run_demo(folder: Path, port: int, sandbox_port: int, reset: bool, environ: d
     lock = _prepare(folder, reset)
     shop_listener = listen(HOST, port)
     sandbox_listeners = [listen(HOST, sandbox_port)]
-    demo = Demo(folder, shop_listener.getsockname()[1], sandbox_listeners[0].getsockname()[1])
+    mail_listener = listen(HOST, 0)
+    demo = Demo(
+        folder,
+        shop_listener.getsockname()[1],
+        sandbox_listeners[0].getsockname()[1],
+        mail_listener.getsockname()[1],
+    )
     # Without IPv6, browsers take the other address of the name.
     with suppress(PortTaken):
         sandbox_listeners.append(listen("::1", demo.sandbox_port))
@@ -70,13 +90,18 @@ def run_demo(folder: Path, port: int, sandbox_port: int, reset: bool, environ: d
         configure_logging(log_file)
         accounts = asyncio.run(_fill(settings, demo))
         sandbox = create_sandbox(
-            accounts=accounts, book=folder / "sandbox.sqlite", webhook_time_scale=WEBHOOK_TIME_SCALE
+            accounts=accounts,
+            book=folder / "sandbox.sqlite",
+            webhook_time_scale=WEBHOOK_TIME_SCALE,
+            mail_listener=mail_listener,
         )
 
         async def ready() -> None:
             structlog.get_logger("demo").info("ready", port=demo.port, sandbox_port=demo.sandbox_port)
             print(f"Shops    http://{HOST}:{demo.port}/haru  http://{HOST}:{demo.port}/namu")
             print(f"Sandbox  {demo.sandbox_url}  (plays the payment gateway; no real money moves)")
+            if settings.smtp_url == demo.smtp_url:
+                print(f"Mail     {demo.sandbox_url}/mails  (what the shops send; it goes to nobody)")
             print(f"Data     {folder}  (demo.json for tools, demo.log for what happens)")
             print(f"Sellog is ready at http://{HOST}:{demo.port}/haru", flush=True)
 
@@ -104,20 +129,31 @@ def _prepare(folder: Path, reset: bool) -> IO[str]:
 
 
 def _settings(demo: Demo, environ: dict[str, str]) -> Settings:
-    """The demo's own; Toss's test keys in the environment lead to the real Toss instead of the sandbox."""
+    """The demo's own; test keys of a PG in the environment lead to the real one instead of the sandbox."""
     values = {
         "SELLOG_ENV": "demo",
         "SELLOG_BASE_URL": f"http://{HOST}:{demo.port}",
         "SELLOG_DATABASE_URL": f"sqlite:///{demo.folder.absolute() / 'shop.sqlite'}",
         "SELLOG_SECRET_KEYS": _secret_key(demo.folder),
+        "SELLOG_SMTP_URL": environ.get("SELLOG_SMTP_URL") or demo.smtp_url,
+        "SELLOG_MAIL_FROM": environ.get("SELLOG_MAIL_FROM") or "orders@sellog.example",
     }
-    names = ("TOSS_CLIENT_KEY", "TOSS_SECRET_KEY", "TOSS_MERCHANT_ID", "TOSS_API_BASE", "TOSS_SDK_URL")
-    given = {name: environ[name] for name in names if environ.get(name)}
-    if "TOSS_CLIENT_KEY" not in given:
-        # The shop's server has no use for a second site, and an address needs no look-up.
-        given["TOSS_API_BASE"] = f"http://{HOST}:{demo.sandbox_port}"
-        given["TOSS_SDK_URL"] = f"{demo.sandbox_url}/sdk/toss/v2/standard"
-    return Settings.from_environ(values | given)
+    for provider, names in GATEWAYS.items():
+        keys = [name for each in (*names.required.values(), *names.optional.values()) for name in each]
+        own = {
+            name: environ[name] for name in (*keys, *names.merchant, names.ways, names.handoff[0]) if environ.get(name)
+        }
+        if own:
+            values |= own
+        else:
+            values[names.api_base[0]], values[names.sdk_url[0]] = sandbox_addresses(demo, provider)
+    return read_settings(values)
+
+
+def sandbox_addresses(demo: Demo, provider: str) -> tuple[str, str]:
+    """The sandbox's API and its SDK, both under the name that browsers know it by: the API tells addresses of pages."""
+    api, sdk = SANDBOX_PATHS[provider]
+    return f"{demo.sandbox_url}{api}", f"{demo.sandbox_url}{sdk}"
 
 
 def _secret_key(folder: Path) -> str:
@@ -135,7 +171,7 @@ def _write_private(path: Path, text: str) -> None:
         file.write(text)
 
 
-async def _fill(settings: Settings, demo: Demo) -> list[dict[str, str]]:
+async def _fill(settings: Settings, demo: Demo) -> list[dict[str, Any]]:
     """Tables, sample shops and their contracts with the sandbox; returns these as the sandbox wants them."""
     engine = make_engine(settings.database_url)
     DB.use(engine)
@@ -146,29 +182,89 @@ async def _fill(settings: Settings, demo: Demo) -> list[dict[str, str]]:
         ring = Ring(settings.secret_keys)
         contracts = []
         for shop in shops:
-            keys = {"client_key": f"test_ck_{shop.domain}_demo", "secret_key": f"test_sk_{shop.domain}_demo"}
-            account = await adopt(ring, shop, "toss", keys, f"{shop.domain}demo")
-            contracts.append((shop, account, keys))
-        await adopt_environment(settings, ring, shops)
-        await _tell_tools(demo, contracts)
+            for contract in contracts_of(shop.domain, has_all=shop is shops[0]):
+                known = settings.gateways[contract.provider]
+                [account] = await adopt(
+                    ring, shop, contract.provider, [known if known.credentials else replace(known, **contract.gateway)]
+                )
+                contracts.append((shop, account, contract))
+        await _tell_tools(demo, shops, contracts)
     finally:
         await engine.aclose()
         DB.use(None)
     return [
-        {
-            "provider": "toss",
-            "merchant": account.merchant,
-            "shop_name": shop.name,
-            "webhook_url": demo.webhook_url(account),
-            **keys,
-        }
-        for shop, account, keys in contracts
+        contract.at_sandbox | {"shop_name": shop.name, "webhook_url": demo.webhook_url(account)}
+        for shop, account, contract in contracts
     ]
 
 
-async def _tell_tools(demo: Demo, contracts: list[tuple[Shop, ProviderAccount, dict[str, str]]]) -> None:
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """One of a demo shop's contracts: what the shop keeps of it, and what the sandbox is told."""
+
+    provider: str
+    credentials: dict[str, str]
+    merchant: str
+    ways: tuple[str, ...] = ()
+    handoff: str = "widget"
+
+    @property
+    def gateway(self) -> dict[str, Any]:
+        return {
+            "credentials": self.credentials,
+            "merchant": self.merchant,
+            "ways": self.ways,
+            "handoff": self.handoff,
+        }
+
+    @property
+    def at_sandbox(self) -> dict[str, Any]:
+        return {"provider": self.provider, "merchant": self.merchant, **self.credentials}
+
+
+def contracts_of(domain: str, has_all: bool) -> list[Contract]:
+    """Between the shops, every PG and both ways of handing over. The keys are worth nothing outside the sandbox."""
+    toss = Contract(
+        provider="toss",
+        credentials={"client_key": f"test_ck_{domain}_demo", "secret_key": f"test_sk_{domain}_demo"},
+        merchant=f"{domain}demo",
+        ways=("card", "kakaopay", "transfer", "virtual_account") if has_all else ("card",),
+    )
+    stripe = Contract(
+        provider="stripe",
+        credentials={
+            "publishable_key": f"pk_test_{domain}",
+            "secret_key": f"sk_test_{domain}",
+            "webhook_secret": _webhook_secret(f"{domain} stripe"),
+        },
+        merchant=f"acct_{domain}",
+        handoff="redirect" if has_all else "widget",
+    )
+    if not has_all:
+        return [toss, stripe]
+    portone = Contract(
+        provider="portone",
+        credentials={
+            "store_id": f"store-{domain}-demo",
+            "channel_key": f"channel-key-{domain}-demo",
+            "api_secret": f"{domain}-portone-api-secret-demo",
+            "webhook_secret": _webhook_secret(f"{domain} portone"),
+        },
+        merchant=f"store-{domain}-demo",
+        ways=("card", "naverpay", "virtual_account"),
+    )
+    return [toss, portone, stripe]
+
+
+def _webhook_secret(of: str) -> str:
+    return "whsec_" + base64.b64encode(hashlib.sha256(of.encode()).digest()).decode()
+
+
+async def _tell_tools(
+    demo: Demo, shops: Sequence[Shop], contracts: Sequence[tuple[Shop, ProviderAccount, Contract]]
+) -> None:
     """demo.json: everything in it is worth nothing outside the sandbox."""
-    domains = {shop.id: shop.domain for shop, _, _ in contracts}
+    domains = {shop.id: shop.domain for shop in shops}
     base = f"http://{HOST}:{demo.port}"
     products = await Product.objects().order_by(Product.position)
     facts = {
@@ -177,7 +273,7 @@ async def _tell_tools(demo: Demo, contracts: list[tuple[Shop, ProviderAccount, d
         "owner": None,
         "shops": [
             {"id": str(shop.id), "domain": shop.domain, "name": shop.name, "url": f"{base}/{shop.domain}"}
-            for shop, _, _ in contracts
+            for shop in shops
         ],
         "products": [
             {
@@ -196,11 +292,11 @@ async def _tell_tools(demo: Demo, contracts: list[tuple[Shop, ProviderAccount, d
                 "shop": shop.domain,
                 "provider": account.provider,
                 "mode": account.mode,
-                "credentials": keys,
+                "credentials": contract.credentials,
                 "webhook_url": demo.webhook_url(account),
-                "webhook_secret": None,
+                "webhook_secret": contract.credentials.get("webhook_secret"),
             }
-            for shop, account, keys in contracts
+            for shop, account, contract in contracts
         ],
     }
     _write_private(demo.folder / "demo.json", json.dumps(facts, ensure_ascii=False, indent=2))

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import hmac
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 
@@ -19,20 +19,21 @@ from litestar.response import File
 from litestar.static_files import create_static_files_router
 
 from app.background import Background
+from app.checkout import mails
 from app.checkout.controllers import CheckoutController
 from app.checkout.order_controllers import OrderController, ResultController
 from app.database import DB, make_engine
 from app.errors import HANDLERS, find_look
 from app.incoming import IncomingRequest, refuse_nul
 from app.jobs import worker
+from app.messages import delivering
 from app.metrics import Metrics
 from app.pages import HTMX, HTMX_URL, STATIC, csrf_cookie_name
-from app.payments import inbox
-from app.payments.accounts import Gateways
+from app.payments import closing, inbox, refunding
+from app.payments.accounts import Gateways, check_keys
 from app.payments.controllers import ReturnController, WebhookController
 from app.payments.expiring import expire_due
 from app.payments.reconciling import reconcile_due
-from app.payments.refunding import carry_out
 from app.sealing import Ring
 from app.settings import Settings
 from app.shops.controllers import ShopController
@@ -47,6 +48,13 @@ PLAIN = "exclude_from_compression"
 A_DAY = CacheControlHeader(public=True, max_age=86_400)
 
 
+def read_settings(environ: Mapping[str, str]) -> Settings:
+    """The environment's settings, with its keys looked at by the PGs that they belong to. Raises BadSetting."""
+    settings = Settings.from_environ(environ)
+    check_keys(settings)
+    return settings
+
+
 def create_app(settings: Settings, http: httpx.AsyncClient | None = None, work: bool = True) -> Litestar:
     """The shop. `http` stands for the way to the PGs (tests give their own); `work` runs the worker loop inside."""
 
@@ -54,8 +62,10 @@ def create_app(settings: Settings, http: httpx.AsyncClient | None = None, work: 
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         background = Background()
         async with gateways_of(settings, http) as gateways:
-            app.state.update(gateways=gateways, background=background)
-            working = asyncio.create_task(run_worker(gateways)) if work else None
+            # Whoever has left a job that should be done at once sets it.
+            wake = asyncio.Event()
+            app.state.update(gateways=gateways, background=background, wake=wake)
+            working = asyncio.create_task(run_worker(gateways, wake)) if work else None
             try:
                 yield
             finally:
@@ -123,17 +133,27 @@ async def gateways_of(settings: Settings, http: httpx.AsyncClient | None = None)
         DB.use(None)
 
 
-async def run_worker(gateways: Gateways) -> None:
+async def run_worker(gateways: Gateways, wake: asyncio.Event | None = None) -> None:
     """The worker loop of this process, until cancelled."""
-    await worker.run(handlers_of(gateways), sweeps_of(gateways))
+    await worker.run(handlers_of(gateways), sweeps_of(gateways), wake=wake)
 
 
 def handlers_of(gateways: Gateways) -> dict[str, worker.Handler]:
-    return {"refund": partial(carry_out, gateways), "inbox": partial(inbox.handle, gateways)}
+    return {
+        "refund": partial(refunding.carry_out, gateways),
+        "close": partial(closing.carry_out, gateways),
+        "inbox": partial(inbox.handle, gateways),
+        "mail": partial(mails.write, gateways.settings),
+        "deliver": delivering.Courier(gateways.settings).deliver,
+    }
 
 
 def sweeps_of(gateways: Gateways) -> dict[str, worker.Sweep]:
-    return {"reconcile": partial(reconcile_due, gateways), "expire": partial(expire_due, gateways)}
+    return {
+        "reconcile": partial(reconcile_due, gateways),
+        "expire": partial(expire_due, gateways),
+        "deliver": partial(delivering.resume, gateways.settings),
+    }
 
 
 async def provide_shop(domain: FromPath[str]) -> Shop:

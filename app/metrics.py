@@ -12,6 +12,9 @@ class Metrics:
         self.unknown_returns = Counter(
             "sellog_unknown_returns", "Returns with a token that belongs to no payment", registry=self._registry
         )
+        self.forged_webhooks = Counter(
+            "sellog_forged_webhooks", "Webhooks that did not prove where they came from", registry=self._registry
+        )
         self.unreadable_webhooks = Counter(
             "sellog_unreadable_webhooks", "Webhooks that were no webhooks", registry=self._registry
         )

@@ -12,7 +12,7 @@ import uvicorn
 from litestar.types import ASGIApp
 
 from app.edge import Edge, configure_logging
-from app.main import create_app, gateways_of, run_worker
+from app.main import create_app, gateways_of, read_settings, run_worker
 from app.settings import Settings
 
 # Open connections are waited for this long when a server stops.
@@ -146,4 +146,4 @@ def work(settings: Settings) -> int:
 def app_of_environment() -> ASGIApp:
     """The app of one of several processes, each of which reads the environment itself."""
     configure_logging(sys.stderr)
-    return Edge(create_app(Settings.from_environ(os.environ)))
+    return Edge(create_app(read_settings(os.environ)))

@@ -7,15 +7,49 @@ const button = document.getElementById("open-window");
 const sdk = document.getElementById("sdk");
 const notices = document.querySelectorAll("[data-when]");
 
+// How each company's window is opened. `prepare` draws its form into this page, which then waits for the button.
 const windows = {
-  toss: ({ clientKey, customerKey, request }) =>
-    window.TossPayments(clientKey).payment({ customerKey }).requestPayment(request),
+  toss: {
+    takesNothingAlone: true,
+    open: ({ clientKey, customerKey, request }) =>
+      window.TossPayments(clientKey).payment({ customerKey }).requestPayment(request),
+  },
+  portone: {
+    open: async ({ request }) => {
+      const answer = await window.PortOne.requestPayment(request);
+      // Without a redirect it was not even begun: the answer says why.
+      if (answer?.code) throw answer;
+    },
+  },
+  stripe: {
+    prepare: ({ publishableKey, clientSecret, locale }) => {
+      stripe = window.Stripe(publishableKey);
+      elements = stripe.elements({ clientSecret, locale });
+      const form = elements.create("payment");
+      const ready = new Promise((resolve, reject) => {
+        form.on("ready", resolve);
+        form.on("loaderror", reject);
+      });
+      form.mount("#payment-form");
+      return ready;
+    },
+    open: async ({ returnUrl }) => {
+      const { error } = await stripe.confirmPayment({ elements, confirmParams: { return_url: returnUrl } });
+      // The form itself says what is missing in it.
+      if (error && error.type !== "validation_error") throw error;
+    },
+  },
+  // Method A: the company's own page.
+  redirect: { open: ({ redirectUrl }) => location.assign(redirectUrl) },
 };
+const company = windows[handoff.provider ?? "redirect"];
 
 // What the companies' scripts say when the shopper closed the window.
 const CLOSED = new Set(["USER_CANCEL", "PAY_PROCESS_CANCELED"]);
 
-let sdkState = "loading";
+let stripe;
+let elements;
+let sdkState = sdk ? "loading" : "ready";
 let wanted = false;
 let opening = false;
 
@@ -34,10 +68,16 @@ async function openWindow() {
   // A double click opens one window; a window that never answers does not leave a dead button.
   setTimeout(() => { opening = false; }, 3000);
   try {
-    await windows[handoff.provider](handoff);
+    await company.open(handoff);
+    // A form in this page that misses something is still here.
+    if (company.prepare) opening = false;
   } catch (error) {
     opening = false;
-    say(CLOSED.has(error?.code) ? "closed" : "refused");
+    const isClosed = [error?.code, error?.pgCode].some((code) => CLOSED.has(code));
+    if (error?.type === "card_error") say("declined");
+    else if (isClosed || company.takesNothingAlone) say(isClosed ? "closed" : "refused");
+    // It may have been paid all the same, in another tab or without an answer: the order's page asks.
+    else location.assign(button.dataset.order);
   }
 }
 
@@ -53,20 +93,31 @@ function firstTime() {
   }
 }
 
-sdk.addEventListener("load", () => {
+sdk?.addEventListener("load", async () => {
+  try {
+    await company.prepare?.(handoff);
+  } catch {
+    sdkState = "missing";
+    return say("unreachable");
+  }
   sdkState = "ready";
+  button.disabled = false;
   if (wanted) openWindow();
 });
-sdk.addEventListener("error", () => {
+sdk?.addEventListener("error", () => {
   sdkState = "missing";
   say("unreachable");
 });
-button.addEventListener("click", openWindow);
+button.addEventListener("click", (event) => {
+  event.preventDefault();
+  openWindow();
+});
 
 // A page out of the browser's memory may show a payment that has ended since: the server knows.
 addEventListener("pageshow", (event) => {
   if (event.persisted) location.reload();
 });
 
-if (firstTime()) openWindow();
+if (company.prepare) button.disabled = true; // until the form stands
+else if (firstTime()) openWindow();
 else say("again");

@@ -3,9 +3,9 @@
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from html import unescape
 from typing import Any
@@ -17,18 +17,20 @@ from litestar import Litestar
 from app import clock
 from app.edge import Edge
 from app.jobs import worker
+from app.jobs.tables import Job
 from app.main import create_app, handlers_of, sweeps_of
 from app.orders.tables import Order
 from app.payments.accounts import Gateways, adopt
 from app.payments.provider import Outcome, OutcomeStatus
+from app.payments.providers import PROVIDERS
 from app.payments.settling import settle
 from app.payments.states import Cause
 from app.payments.tables import Payment, PaymentEvent, ProviderAccount
 from app.sealing import Ring
-from app.settings import Settings
+from app.settings import GatewaySettings, Settings
 from app.shops.catalogue import add_product, add_shop
 from app.shops.tables import Product, Shop
-from tests.sandbox_wire import HARU, LISTENING, NAMU, ORIGIN, Practice, practice
+from tests.sandbox_wire import LISTENING, NAMU, ORIGIN, Practice, practice
 
 BASE = "http://shop.test"
 KEYS = (bytes(range(32)),)
@@ -62,11 +64,40 @@ def make_settings(database_url: str, **changes: Any) -> Settings:
             "base_url": BASE,
             "database_url": database_url,
             "secret_keys": KEYS,
-            "toss_api_base": ORIGIN,
-            "toss_sdk_url": f"{ORIGIN}/sdk/toss/v2/standard",
+            "gateways": {
+                "toss": GatewaySettings(ORIGIN, f"{ORIGIN}/sdk/toss/v2/standard"),
+                "portone": GatewaySettings(f"{ORIGIN}/portone", f"{ORIGIN}/sdk/portone/v2/browser-sdk.js"),
+                "stripe": GatewaySettings(f"{ORIGIN}/stripe", f"{ORIGIN}/sdk/stripe/v3/"),
+            },
             **changes,
         }
     )
+
+
+@dataclass(frozen=True)
+class Contract:
+    """A shop's contract with a PG: `raw` is the account as the sandbox knows it."""
+
+    shop: str
+    raw: dict[str, Any]
+    ways: tuple[str, ...] = ("card",)
+    handoff: str = "widget"
+    mode: str = "test"
+
+    @property
+    def provider(self) -> str:
+        return self.raw["provider"]
+
+    def settings(self, where: GatewaySettings) -> GatewaySettings:
+        traits = PROVIDERS[self.provider].traits
+        names = {traits.public_key, *traits.secrets, "store_id"} & set(self.raw)
+        credentials = {name: self.raw[name] for name in names} | ({"mode": self.mode} if "store_id" in names else {})
+        return replace(
+            where, credentials=credentials, merchant=self.raw["merchant"], ways=self.ways, handoff=self.handoff
+        )
+
+
+TOSS_ALONE = (Contract("haru", LISTENING), Contract("namu", NAMU))
 
 
 class Shopper:
@@ -136,6 +167,8 @@ class Market:
     time: Clock
     # Where the PG's webhooks for each address registered there go.
     hooks: dict[str, str]
+    # In the order of the contracts.
+    accounts: list[ProviderAccount]
     haru: Shop
     namu: Shop
     mug: Product
@@ -177,6 +210,10 @@ class Market:
         payments = await Payment.objects()
         assert len(payments) == 1
         return payments[0]
+
+    async def jobs(self, kind: str = "refund") -> list[Job]:
+        """The jobs of one kind, oldest first."""
+        return await Job.objects().where(Job.kind == kind).order_by(Job.id)
 
     async def stock_of(self, product: Product) -> int | None:
         row = await Product.select(Product.stock).where(Product.id == product.id).first()
@@ -229,7 +266,9 @@ async def running(app: Litestar) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def open_market(database_url: str, time: Clock, **changes: Any) -> AsyncIterator[Market]:
+async def open_market(
+    database_url: str, time: Clock, contracts: Sequence[Contract] = TOSS_ALONE, **changes: Any
+) -> AsyncIterator[Market]:
     """The market on a migrated database; `changes` go to the settings."""
     async with AsyncExitStack() as stack:
         hooks: dict[str, str] = {}
@@ -237,29 +276,43 @@ async def open_market(database_url: str, time: Clock, **changes: Any) -> AsyncIt
         async def post(url: str, headers: dict[str, str], body: bytes) -> int:
             return (await shop_wire.post(hooks[url], headers=headers, content=body)).status_code
 
-        pg = await stack.enter_async_context(practice(now=time, accounts=[LISTENING, NAMU], webhook_post=post))
+        pg = await stack.enter_async_context(
+            practice(now=time, accounts=[each.raw for each in contracts], webhook_post=post)
+        )
         settings = make_settings(database_url, **changes)
         app = create_app(settings, http=httpx.AsyncClient(transport=pg.transport), work=False)
         shop_wire = httpx.AsyncClient(transport=httpx.ASGITransport(Edge(app)), base_url=BASE)
         await stack.enter_async_context(running(app))
         haru = await add_shop("haru", "하루상점", legal="하루상점 · 대표 한소라")
         namu = await add_shop("namu", "나무상점", accent=48)
-        ring = Ring(settings.secret_keys)
-        for shop, merchant in ((haru, HARU), (namu, NAMU)):
-            keys = {"client_key": merchant["client_key"], "secret_key": merchant["secret_key"]}
-            account = await adopt(ring, shop, "toss", keys, merchant["merchant"])
-            hooks[f"{BASE}/webhooks/toss/{shop.domain}"] = f"/webhooks/toss/{account.id}"
+        accounts = await _sign(contracts, settings, {"haru": haru, "namu": namu})
+        for contract, account in zip(contracts, accounts, strict=True):
+            address = contract.raw.get("webhook_url", f"{BASE}/webhooks/{account.provider}/{contract.shop}")
+            hooks[address] = f"/webhooks/{account.provider}/{account.id}"
         yield Market(
             app=app,
             pg=pg,
             time=time,
             hooks=hooks,
+            accounts=accounts,
             haru=haru,
             namu=namu,
             mug=await add_product(haru, "백자 유약 머그", 26_000, stock=12, max_per_order=10),
             last=await add_product(haru, "밀랍 기둥초", 21_000, stock=1),
             spoon=await add_product(namu, "벚나무 숟가락", 16_000),
         )
+
+
+async def _sign(contracts: Sequence[Contract], settings: Settings, shops: dict[str, Shop]) -> list[ProviderAccount]:
+    """The account of each contract."""
+    signed: dict[int, ProviderAccount] = {}
+    for place in {(each.shop, each.provider) for each in contracts}:
+        shop, provider = place
+        here = [number for number, each in enumerate(contracts) if (each.shop, each.provider) == place]
+        given = [contracts[number].settings(settings.gateways[provider]) for number in here]
+        rows = await adopt(Ring(settings.secret_keys), shops[shop], provider, given)
+        signed |= dict(zip(here, rows, strict=True))
+    return [signed[number] for number in range(len(contracts))]
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """The PG fails at the worst moment: no answer is not a no, and nobody is charged twice for it."""
 
 import asyncio
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -407,7 +408,8 @@ async def test_a_page_that_cannot_ask_shows_what_is_known(
 
 async def give_keys(shop: Shop, market: Market, secret_key: str) -> None:
     keys = {"client_key": HARU["client_key"], "secret_key": secret_key}
-    await adopt(market.gateways.ring, shop, "toss", keys, HARU["merchant"])
+    where = replace(market.gateways.settings.gateways["toss"], credentials=keys, merchant=HARU["merchant"])
+    await adopt(market.gateways.ring, shop, "toss", [where])
 
 
 async def last_errors(market: Market) -> list[str | None]:

@@ -184,6 +184,20 @@ async def test_a_worker_outlives_a_database_that_is_away(monkeypatch: pytest.Mon
     assert len(rounds) == 3
 
 
+async def test_a_worker_that_is_woken_works_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    wake, rounds = asyncio.Event(), []
+
+    async def nothing() -> None:
+        rounds.append("round")
+        if len(rounds) == 2:
+            raise Killed
+        asyncio.get_running_loop().call_later(0.01, wake.set)
+
+    monkeypatch.setattr(queue, "claim", nothing)
+    with pytest.raises(Killed):
+        await asyncio.wait_for(run({}, {}, pause=3600, wake=wake), 5)
+
+
 async def test_a_job_done_is_done_however_it_was_before(market: Market) -> None:
     await add("minji")
     job = await claim()

@@ -14,6 +14,7 @@ LAYERS = (
     {"engine", "sqlite_engine", "postgres_engine", "database"},
     {"background"},
     {"jobs"},
+    {"messages"},
     {"shops", "pages", "incoming"},
     {"orders"},
     {"payments"},

@@ -3,7 +3,6 @@
 import httpx
 import pytest
 
-from app.jobs.tables import Job
 from app.orders.states import OrderStatus
 from app.payments.refunding import carry_out
 from app.payments.states import PaymentStatus, RefundKind, RefundStatus
@@ -64,7 +63,7 @@ async def is_done_once(market: Market, refund: Refund) -> bool:
     assert row.pg_refund_id
     assert (payment.status, payment.refunded_amount) == (PaymentStatus.REFUNDED, 26_000)
     assert (order.status, order.refunded_amount) == (OrderStatus.PAID, 0)
-    assert [job.done_at is not None for job in await Job.objects()] == [True]
+    assert [job.done_at is not None for job in await market.jobs()] == [True]
     return await books(market, refund) == (26_000, 26_000)
 
 

@@ -4,11 +4,19 @@ import base64
 
 import pytest
 
-from app.settings import TOSS_API_BASE, TOSS_SDK_URL, BadSetting, Settings
+from app.main import read_settings
+from app.settings import GATEWAYS, BadSetting, Settings
 
+TOSS_API_BASE, TOSS_SDK_URL = GATEWAYS["toss"].api_base[1], GATEWAYS["toss"].sdk_url[1]
 KEY = base64.b64encode(bytes(32)).decode()
 GOOD = {"SELLOG_SECRET_KEYS": KEY, "SELLOG_BASE_URL": "https://pay.example.com"}
 TEST_KEYS = {"TOSS_CLIENT_KEY": "test_ck_1", "TOSS_SECRET_KEY": "test_sk_1"}
+PORTONE = {
+    "PORTONE_STORE_ID": "store-1",
+    "PORTONE_CHANNEL_KEY": "channel-key-1",
+    "PORTONE_API_SECRET": "secret-1",
+}
+STRIPE = {"STRIPE_PUBLISHABLE_KEY": "pk_test_1", "STRIPE_SECRET_KEY": "sk_test_1"}
 LIVE_KEYS = {"TOSS_CLIENT_KEY": "live_ck_1", "TOSS_SECRET_KEY": "live_sk_1"}
 
 
@@ -17,7 +25,8 @@ def test_a_production_shop_needs_keys_and_an_address_only():
     assert settings.env == "production"
     assert settings.is_secure
     assert settings.secret_keys == (bytes(32),)
-    assert (settings.toss_api_base, settings.toss_sdk_url) == (TOSS_API_BASE, TOSS_SDK_URL)
+    toss = settings.gateways["toss"]
+    assert (toss.api_base, toss.sdk_url, toss.credentials) == (TOSS_API_BASE, TOSS_SDK_URL, {})
     assert settings.database_url == "sqlite:///sellog.sqlite"
 
 
@@ -34,8 +43,22 @@ def test_an_address_loses_its_last_slash():
 
 @pytest.mark.parametrize("keys", [TEST_KEYS, LIVE_KEYS])
 def test_a_pair_of_toss_keys_is_taken(keys: dict[str, str]):
-    settings = Settings.from_environ({**GOOD, **keys})
-    assert (settings.toss_client_key, settings.toss_secret_key) == tuple(keys.values())
+    settings = read_settings({**GOOD, **keys})
+    assert tuple(settings.gateways["toss"].credentials.values()) == tuple(keys.values())
+
+
+def test_older_names_of_keys_are_read_where_the_newer_are_not_set():
+    older = {
+        **PORTONE,
+        "PORTONE_MODE": "live",
+        "PORTONE_STORE_ID": "",
+        "PORTONE_IMP_KEY": "store-2",
+        "NEXT_PUBLIC_STRIPE_PUBLISHABLE_KEY": "pk_test_2",
+        "STRIPE_SECRET_KEY": "sk_test_2",
+    }
+    gateways = read_settings({**GOOD, **older}).gateways
+    assert (gateways["portone"].credentials["store_id"], gateways["portone"].merchant) == ("store-2", "store-2")
+    assert gateways["stripe"].credentials["publishable_key"] == "pk_test_2"
 
 
 @pytest.mark.parametrize("address", ["http://127.0.0.1:8000", "http://localhost", "http://[::1]:8000"])
@@ -45,8 +68,8 @@ def test_production_may_be_tried_on_this_machine_without_tls(address: str):
 
 def test_development_may_use_the_sandbox():
     sandbox = {"TOSS_API_BASE": "http://127.0.0.1:9000", "TOSS_SDK_URL": "http://127.0.0.1:9000/sdk"}
-    settings = Settings.from_environ({"SELLOG_ENV": "development", "SELLOG_SECRET_KEYS": KEY, **TEST_KEYS, **sandbox})
-    assert settings.toss_api_base == "http://127.0.0.1:9000"
+    settings = read_settings({"SELLOG_ENV": "development", "SELLOG_SECRET_KEYS": KEY, **TEST_KEYS, **sandbox})
+    assert settings.gateways["toss"].api_base == "http://127.0.0.1:9000"
 
 
 @pytest.mark.parametrize(
@@ -74,7 +97,14 @@ def test_development_may_use_the_sandbox():
         ({"TOSS_CLIENT_KEY": "test_ck_1", "TOSS_SECRET_KEY": "live_sk_1"}, "TOSS_SECRET_KEY", "one pair"),
         ({"TOSS_CLIENT_KEY": "test_sk_1", "TOSS_SECRET_KEY": "test_ck_1"}, "TOSS_CLIENT_KEY", "one pair"),
         ({"TOSS_CLIENT_KEY": "test_gck_1", "TOSS_SECRET_KEY": "test_gsk_1"}, "TOSS_CLIENT_KEY", "not the widget's"),
-        ({**LIVE_KEYS, "SELLOG_ENV": "demo"}, "The demo", "never move real money"),
+        ({**LIVE_KEYS, "SELLOG_ENV": "demo"}, "the demo", "never move real money"),
+        ({**TEST_KEYS, "TOSS_WAYS": "card, bitcoin"}, "TOSS_WAYS", "virtual_account"),
+        ({"PORTONE_STORE_ID": "store-1"}, "PORTONE_CHANNEL_KEY", "all of them, or none"),
+        (PORTONE, "PORTONE_MODE", "write test or live"),
+        ({**PORTONE, "PORTONE_MODE": "real"}, "PORTONE_STORE_ID", "test or live"),
+        ({**STRIPE, "STRIPE_SECRET_KEY": "sk_live_1"}, "STRIPE_SECRET_KEY", "test payments"),
+        ({**STRIPE, "STRIPE_HANDOFF": "popup"}, "STRIPE_HANDOFF", "redirect"),
+        ({"STRIPE_API_BASE": "http://127.0.0.1:9000"}, "STRIPE_API_BASE", "Unset it"),
         ({**LIVE_KEYS, "TOSS_API_BASE": "https://toss.example.com"}, "TOSS_API_BASE", "unset"),
         ({**LIVE_KEYS, "TOSS_SDK_URL": "https://toss.example.com"}, "TOSS_SDK_URL", "unset"),
     ],
@@ -82,7 +112,7 @@ def test_development_may_use_the_sandbox():
 def test_a_bad_setting_stops_the_start(changes: dict[str, str | None], name: str, remedy: str):
     environ = {key: value for key, value in {**GOOD, **changes}.items() if value is not None}
     with pytest.raises(BadSetting) as refused:
-        Settings.from_environ(environ)
+        read_settings(environ)
     assert name in str(refused.value)
     assert remedy in str(refused.value)
 
@@ -90,5 +120,5 @@ def test_a_bad_setting_stops_the_start(changes: dict[str, str | None], name: str
 @pytest.mark.parametrize("secret", ["SELLOG_SECRET_KEYS", "TOSS_SECRET_KEY"])
 def test_the_message_does_not_repeat_a_secret(secret: str):
     with pytest.raises(BadSetting) as refused:
-        Settings.from_environ({**GOOD, **TEST_KEYS, secret: "hush-hush"})
+        read_settings({**GOOD, **TEST_KEYS, secret: "hush-hush"})
     assert "hush" not in str(refused.value)

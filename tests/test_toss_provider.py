@@ -3,7 +3,8 @@
 import base64
 import json
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -13,13 +14,18 @@ from app.money import Money
 from app.payments.provider import (
     Account,
     Attempt,
+    BankAccount,
     Claim,
+    Deposit,
     Misconfigured,
+    NeedsReceiver,
     Notice,
     Outcome,
     OutcomeStatus,
     RefundRequest,
+    RefundSeen,
     Refused,
+    Transaction,
     Unreachable,
     Unreadable,
     Urls,
@@ -29,7 +35,26 @@ from app.payments.providers.toss import Toss
 REFERENCE = "01M80XFXB0FSQV6T9SMYY4ZWNG"
 KEYS = {"client_key": "test_ck_haru", "secret_key": "test_sk_haru"}
 ACCOUNT = Account("toss", "test", "haru01", KEYS, "https://toss.test", "https://toss.test/sdk")
-ATTEMPT = Attempt(REFERENCE, Money(33_000), "card", "세라믹 머그 외 1건", "minji@example.com", "tkey", 1)
+BEGUN = datetime(2026, 9, 10, 6, 30, tzinfo=UTC)
+ATTEMPT = Attempt(
+    REFERENCE, Money(33_000), "card", "세라믹 머그 외 1건", "minji@example.com", BEGUN, pg_payment_id="tkey"
+)
+BY_DEPOSIT = replace(ATTEMPT, way="virtual_account")
+VIRTUAL = {
+    "method": "가상계좌",
+    "approvedAt": None,
+    "receipt": None,
+    "secret": "ps_x1Y2z3W4v5U6",
+    "virtualAccount": {
+        "accountType": "일반",
+        "accountNumber": "X6505636518308",
+        "bankCode": "20",
+        "customerName": "홍길동",
+        "dueDate": "2026-09-17T23:59:59",
+        "refundStatus": "NONE",
+        "expired": False,
+    },
+}
 CLAIM = Claim(REFERENCE, "tkey", 33_000)
 REFUND = RefundRequest("01M80XFXB0FSQV6T9SMYY4ZZZZ", Money(33_000), "고객 변심", 33_000, 1)
 
@@ -313,13 +338,14 @@ CANCELLED = [{"cancelAmount": 11_000, "cancelReason": f"고객 변심 {REFUND.re
         (payment(status="CANCELED", balanceAmount=0, approvedAt=None), ("cancelled", 0, 0, True)),
         (payment(status="ABORTED", approvedAt=None, failure=error("REJECT_CARD_COMPANY")), ("failed", 0, 0, True)),
         (payment(status="EXPIRED", approvedAt=None), ("expired", 0, 0, True)),
-        (payment(status="WAITING_FOR_DEPOSIT", approvedAt=None), ("awaiting_deposit", 0, 0, False)),
+        (payment(status="WAITING_FOR_DEPOSIT", **VIRTUAL), ("awaiting_deposit", 0, 0, False)),
     ],
     ids=lambda value: value["status"] if isinstance(value, dict) else None,
 )
 async def test_every_status_has_a_meaning(toss: Toss, pg: Pg, found: dict, expected: tuple) -> None:
     pg.lookup = (200, found)
-    for outcome in (await toss.conclude(ATTEMPT, None), await toss.examine(ATTEMPT, CLAIM)):
+    attempt = BY_DEPOSIT if found["method"] == VIRTUAL["method"] else ATTEMPT
+    for outcome in (await toss.conclude(attempt, None), await toss.examine(attempt, CLAIM)):
         assert (outcome.status, outcome.captured, outcome.refunded, outcome.closed) == expected
         assert (outcome.reference, outcome.merchant, outcome.amount, outcome.currency) == (
             REFERENCE,
@@ -334,11 +360,11 @@ async def test_what_the_shopper_and_the_owner_are_shown_is_read(toss: Toss, pg: 
     outcome: Outcome = await toss.conclude(ATTEMPT, None)
     assert outcome.paid_at == datetime(2026, 9, 10, 6, 30, 58, tzinfo=UTC)
     assert (outcome.method, outcome.receipt_url) == ("토스페이", "https://toss.test/receipt")
-    assert outcome.refunds == ((REFUND.reference, "txrd_1"),)
+    assert outcome.refunds == (RefundSeen("txrd_1", REFUND.reference, 11_000, "succeeded"),)
 
 
 async def test_dollars_go_and_come_as_decimals(toss: Toss, pg: Pg) -> None:
-    attempt = Attempt(REFERENCE, Money(1_999, "USD"), "card", "Mug", "minji@example.com")
+    attempt = replace(ATTEMPT, money=Money(1_999, "USD"))
     pg.confirm = (200, payment(currency="USD", totalAmount=19.99, balanceAmount=19.99))
     outcome = await toss.conclude(attempt, CLAIM)
     assert json.loads(pg.requests[0].content)["amount"] == 19.99
@@ -399,7 +425,7 @@ async def test_what_begins_has_every_field_that_the_window_needs(toss: Toss) -> 
 
 
 async def test_names_beyond_toss_s_limits_are_shortened_or_left_out(toss: Toss) -> None:
-    attempt = Attempt(REFERENCE, Money(100), "card", "가" * 150, "m" * 90 + "@example.com")
+    attempt = replace(ATTEMPT, order_name="가" * 150, customer_email="m" * 90 + "@example.com")
     request = (await toss.begin(attempt, Urls("https://a.test", "https://b.test"))).params["request"]
     assert request["orderName"] == "가" * 100
     assert "customerEmail" not in request
@@ -449,3 +475,175 @@ async def test_a_senseless_return_is_unreadable(toss: Toss, query: dict[str, str
 async def test_nothing_secret_stands_in_what_is_printed(toss: Toss) -> None:
     assert "test_sk_haru" not in repr(ACCOUNT)
     assert "minji@example.com" not in repr(ATTEMPT)
+
+
+# Ways beside the card
+
+
+@pytest.mark.parametrize(
+    ("way", "asked"),
+    [
+        ("card", {"method": "CARD", "card": {"flowMode": "DEFAULT"}}),
+        ("tosspay", {"method": "CARD", "card": {"flowMode": "DIRECT", "easyPay": "TOSSPAY"}}),
+        ("kakaopay", {"method": "CARD", "card": {"flowMode": "DIRECT", "easyPay": "KAKAOPAY"}}),
+        ("naverpay", {"method": "CARD", "card": {"flowMode": "DIRECT", "easyPay": "NAVERPAY"}}),
+        ("transfer", {"method": "TRANSFER"}),
+        (
+            "virtual_account",
+            {"method": "VIRTUAL_ACCOUNT", "virtualAccount": {"validHours": 72, "cashReceipt": {"type": "미발행"}}},
+        ),
+    ],
+)
+async def test_each_way_asks_for_its_own_window(toss: Toss, way: str, asked: dict[str, Any]) -> None:
+    request = (await toss.begin(replace(ATTEMPT, way=way), Urls("https://a.test", "https://b.test"))).params["request"]
+    assert {name: request[name] for name in asked} == asked
+    assert Toss.traits.ways.keys() >= {way}
+
+
+@pytest.mark.parametrize(("attempt", "found"), [(ATTEMPT, VIRTUAL), (BY_DEPOSIT, {"method": "카드"})])
+async def test_a_return_with_another_kind_of_way_is_not_confirmed(
+    toss: Toss, pg: Pg, attempt: Attempt, found: dict[str, Any]
+) -> None:
+    pg.lookup = (200, payment(**{**found, "status": "IN_PROGRESS"}))
+    with pytest.raises(Unreadable):
+        await toss.examine(attempt, CLAIM)
+
+
+async def test_an_issued_account_is_told_with_its_secret(toss: Toss, pg: Pg) -> None:
+    pg.confirm = (200, payment(status="WAITING_FOR_DEPOSIT", **VIRTUAL))
+    outcome = await toss.conclude(BY_DEPOSIT, CLAIM)
+    due_at = datetime(2026, 9, 17, 14, 59, 59, tzinfo=UTC)
+    assert outcome.deposit == Deposit("우리은행", "X6505636518308", "홍길동", due_at)
+    assert (outcome.secret, outcome.closed) == ("ps_x1Y2z3W4v5U6", False)
+
+
+@pytest.mark.parametrize(("days", "closed"), [(8, False), (12, True)])
+async def test_an_account_whose_time_is_over_has_expired_and_stays_watched_for_days(
+    toss: Toss, pg: Pg, monkeypatch: pytest.MonkeyPatch, days: int, closed: bool
+) -> None:
+    monkeypatch.setattr("app.clock.now", lambda: BEGUN + timedelta(days=days))
+    over = {**VIRTUAL, "virtualAccount": {**VIRTUAL["virtualAccount"], "expired": True}}
+    pg.lookup = (200, payment(status="WAITING_FOR_DEPOSIT", **over))
+    outcome = await toss.conclude(BY_DEPOSIT, None)
+    assert (outcome.status, outcome.closed) == (OutcomeStatus.EXPIRED, closed)
+
+
+@pytest.mark.parametrize(("days", "closed"), [(8, False), (12, True)])
+async def test_a_deposit_is_watched_while_its_bank_may_take_it_back(
+    toss: Toss, pg: Pg, monkeypatch: pytest.MonkeyPatch, days: int, closed: bool
+) -> None:
+    monkeypatch.setattr("app.clock.now", lambda: BEGUN + timedelta(days=days))
+    pg.lookup = (200, payment(**{**VIRTUAL, "status": "DONE", "approvedAt": "2026-09-11T10:00:00+09:00"}))
+    outcome = await toss.conclude(BY_DEPOSIT, None)
+    assert (outcome.status, outcome.closed) == (OutcomeStatus.PAID, closed)
+
+
+async def test_closing_cancels_an_account_that_waits(toss: Toss, pg: Pg) -> None:
+    pg.lookup = (200, payment(status="WAITING_FOR_DEPOSIT", **VIRTUAL))
+    pg.cancel = (200, payment(**{**VIRTUAL, "status": "CANCELED", "balanceAmount": 0}))
+    outcome = await toss.close(BY_DEPOSIT)
+    assert (outcome.status, outcome.captured, outcome.closed) == (OutcomeStatus.CANCELLED, 0, True)
+    [_, request] = pg.requests
+    assert json.loads(request.content)["cancelAmount"] == 33_000
+
+
+async def test_closing_finds_a_deposit_that_was_faster(toss: Toss, pg: Pg) -> None:
+    paid = payment(**{**VIRTUAL, "status": "DONE", "approvedAt": "2026-09-11T10:00:00+09:00"})
+    waiting = iter([payment(status="WAITING_FOR_DEPOSIT", **VIRTUAL), paid, paid])
+    pg.__class__ = type("Changing", (Pg,), {"lookup": property(lambda _: (200, next(waiting)), lambda *_: None)})
+    pg.cancel = (400, error("INVALID_REQUEST"))
+    assert (await toss.close(BY_DEPOSIT)).status is OutcomeStatus.PAID
+
+
+async def test_closing_another_payment_asks_only(toss: Toss, pg: Pg) -> None:
+    await toss.close(ATTEMPT)
+    assert [request.method for request in pg.requests] == ["GET"]
+
+
+async def test_a_deposit_goes_back_to_a_named_account(toss: Toss, pg: Pg) -> None:
+    with pytest.raises(NeedsReceiver):
+        await toss.refund(REFUND, BY_DEPOSIT)
+    assert pg.requests == []
+    await toss.refund(replace(REFUND, receiver=BankAccount("20", "1002123456789", "홍길동")), BY_DEPOSIT)
+    receiver = {"bank": "20", "accountNumber": "1002123456789", "holderName": "홍길동"}
+    assert json.loads(pg.requests[0].content)["refundReceiveAccount"] == receiver
+
+
+@pytest.mark.parametrize("code", ["INVALID_REFUND_ACCOUNT_INFO", "INVALID_REFUND_ACCOUNT_NUMBER", "INVALID_BANK"])
+async def test_an_account_that_is_not_taken_is_asked_for_again(toss: Toss, pg: Pg, code: str) -> None:
+    pg.cancel = (400, error(code))
+    with pytest.raises(NeedsReceiver):
+        await toss.refund(replace(REFUND, receiver=BankAccount("20", "1", "홍길동")), BY_DEPOSIT)
+
+
+@pytest.mark.parametrize(
+    ("word", "status"),
+    [("PENDING", "pending"), ("COMPLETED", "succeeded"), ("FAILED", "failed"), ("PARTIAL_FAILED", "pending")],
+)
+async def test_a_deposit_is_back_when_the_bank_has_sent_it(toss: Toss, pg: Pg, word: str, status: str) -> None:
+    account = {**VIRTUAL["virtualAccount"], "refundStatus": word}
+    done = {"status": "CANCELED", "approvedAt": "2026-09-11T10:00:00+09:00", "virtualAccount": account}
+    cancels = [{"cancelAmount": 33_000, "cancelReason": "상점 관리자", "transactionKey": "txrd_9"}]
+    pg.lookup = (200, payment(**{**VIRTUAL, **done, "balanceAmount": 0, "cancels": cancels}))
+    outcome = await toss.conclude(BY_DEPOSIT, None)
+    assert (outcome.refunded, outcome.refunds) == (33_000, (RefundSeen("txrd_9", None, 33_000, status),))
+
+
+# The list of transactions
+
+
+def row(number: int, status: str = "DONE", **changed: Any) -> dict[str, Any]:
+    return {
+        "mId": "haru01",
+        "transactionKey": f"txrd_{number}",
+        "paymentKey": "tkey",
+        "orderId": REFERENCE,
+        "status": status,
+        "transactionAt": "2026-09-10T15:30:58+09:00",
+        "currency": "KRW",
+        "amount": 33_000,
+        **changed,
+    }
+
+
+async def listed(toss: Toss) -> list[Transaction]:
+    return [each async for each in toss.transactions(BEGUN, BEGUN + timedelta(days=1))]
+
+
+async def test_the_list_is_read_page_by_page_in_korean_time(toss: Toss, pg: Pg) -> None:
+    pages = iter([[row(number) for number in range(1000)], [row(1000, "PARTIAL_CANCELED", amount=-11_000)]])
+    pg.__class__ = type("Paging", (Pg,), {"lookup": property(lambda _: (200, next(pages)), lambda *_: None)})
+    rows = await listed(toss)
+    assert len(rows) == 1001
+    assert (rows[0].kind, rows[0].reference, rows[0].amount) == ("captured", REFERENCE, 33_000)
+    assert (rows[-1].kind, rows[-1].pg_id, rows[-1].amount) == ("refunded", "txrd_1000", 11_000)
+    first, second = (dict(request.url.params) for request in pg.requests)
+    assert (first["startDate"], first["endDate"]) == ("2026-09-10T15:30:00", "2026-09-11T15:29:59")
+    assert ("startingAfter" in first, second["startingAfter"]) == (False, "txrd_999")
+
+
+@pytest.mark.parametrize("answer", [{"code": "x"}, [{"status": "DONE"}], [1], "<html>"])
+async def test_a_list_that_cannot_be_read_is_no_answer(toss: Toss, pg: Pg, answer: Any) -> None:
+    pg.lookup = (200, answer)
+    with pytest.raises(Unreachable):
+        await listed(toss)
+
+
+async def test_rows_without_money_and_of_others_are_told_apart(toss: Toss, pg: Pg) -> None:
+    pg.lookup = (200, [row(1, "READY"), row(2, orderId="someone-elses")])
+    [only] = await listed(toss)
+    assert (only.pg_id, only.reference) == ("txrd_2", None)
+
+
+@pytest.mark.parametrize(
+    ("keys", "mode"),
+    [(("test_ck_a", "test_sk_a"), "test"), (("live_ck_a", "live_sk_a"), "live")],
+)
+def test_the_keys_tell_which_money_they_move(keys: tuple[str, str], mode: str) -> None:
+    assert Toss.mode_of({"client_key": keys[0], "secret_key": keys[1]}) == mode
+
+
+@pytest.mark.parametrize("keys", [("test_ck_a", "live_sk_a"), ("test_gck_a", "test_gsk_a"), ("", "")])
+def test_keys_that_do_not_belong_together_are_refused(keys: tuple[str, str]) -> None:
+    with pytest.raises(ValueError, match="one pair"):
+        Toss.mode_of({"client_key": keys[0], "secret_key": keys[1]})

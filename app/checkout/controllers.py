@@ -11,7 +11,8 @@ from litestar.response import Redirect
 
 from app.checkout.form import CheckoutForm, is_token, parse_quantity
 from app.checkout.order_page import OrderPage, OrderView
-from app.language import Translator, translator
+from app.checkout.ways import WayView, views_of_ways
+from app.language import N_, translator
 from app.money import Money
 from app.orders.placing import Wanted, form_token, held_by_form, place_order
 from app.orders.states import OrderStatus
@@ -19,15 +20,27 @@ from app.orders.stock import SoldOut
 from app.orders.tables import Order
 from app.orders.totals import limit_of, totals_of
 from app.pages import language_of, page
-from app.payments.accounts import Gateways, Offer, list_offers
-from app.payments.closing import close_order
+from app.payments.accounts import Gateways, Offer, list_offers, note_health
+from app.payments.closing import close_order, give_up
+from app.payments.concluding import look_again
 from app.payments.handoff import hand_over
+from app.payments.provider import Misconfigured, Over, Unreachable
 from app.payments.starting import NotPayable, begin_payment
-from app.payments.states import PaymentStatus
+from app.payments.states import Cause, PaymentStatus
+from app.payments.tables import Payment
 from app.payments.tenancy import find_payment
 from app.shops.tables import Product, Shop
 from app.shops.tenancy import find_product
 from app.shops.views import view_of
+
+UNBEGUN = (
+    N_("결제사에 연결하지 못했어요"),
+    N_("결제사가 지금 답하지 않습니다. 잠시 뒤에 다시 열거나, 주문 화면에서 다른 방법으로 결제해 주세요."),
+)
+UNBEGUN_BY_KEYS = (
+    N_("가게의 결제 설정에 문제가 있어요"),
+    N_("결제사가 이 가게의 요청을 받지 않습니다. 주문 화면에서 다른 방법으로 결제하거나 가게에 알려 주세요."),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +51,6 @@ class TotalsView:
     total: Money | None
     message: str | None
     pay_label: str
-
-
-@dataclass(frozen=True, slots=True)
-class WayView:
-    value: str
-    label: str
-    provider_label: str
-    icon: str
 
 
 class CheckoutController(Controller):
@@ -129,11 +134,20 @@ class CheckoutController(Controller):
             return _to_order(request, shop, order)
         view = await OrderPage(order, [found]).view()
         return_url = gateways.settings.base_url + _url(request, "callback", shop) + f"?payment={found.token}"
-        handover = await hand_over(gateways, found, view.name, order.customer_email, return_url)
-        _ = translator(language_of(request, shop))
+        lang = language_of(request, shop)
+        _ = translator(lang)
+        try:
+            handover = await hand_over(gateways, found, view.name, order.customer_email, return_url, lang)
+        except Over:
+            if await look_again(gateways, found, Cause.SHOPPER):
+                await give_up(found, PaymentStatus.EXPIRED, "WINDOW_OVER", Cause.SHOPPER)
+            return _to_order(request, shop, order)
+        except (Unreachable, Misconfigured) as error:
+            await note_health(found.account, error)
+            return self._unbegun(request, shop, found, order, view, isinstance(error, Misconfigured))
         return page(
             request,
-            "pay.html",
+            handover.template,
             shop,
             # A PG may open its window as a popup, which reports to this page.
             headers={"Cross-Origin-Opener-Policy": "same-origin-allow-popups"},
@@ -142,10 +156,30 @@ class CheckoutController(Controller):
             provider_label=_(handover.label),
             way_label=_(handover.way_label),
             handoff_json=handover.handoff_json,
-            handoff_template=handover.template,
+            handoff_url=handover.url,
+            pay_label=_("%(amount)s 결제하기", amount=view.total.text(lang)),
             sdk_url=handover.sdk_url,
+            is_test=handover.is_test,
             payment_token=found.token,
             edit_url=_edit_url(request, shop, order, view),
+            order_url=_url(request, "order", shop, token=order.token),
+        )
+
+    def _unbegun(
+        self, request: Request, shop: Shop, payment: Payment, order: Order, view: OrderView, is_refused: bool
+    ) -> Response:
+        """The PG could not be asked to begin: nothing was charged, and the shopper tries again or pays another way."""
+        _ = translator(language_of(request, shop))
+        title, sentence = UNBEGUN_BY_KEYS if is_refused else UNBEGUN
+        return page(
+            request,
+            "unbegun.html",
+            shop,
+            503,
+            title=_(title),
+            sentence=_(sentence),
+            order=view,
+            retry_url=_url(request, "pay", shop) + f"?payment={payment.token}",
             order_url=_url(request, "order", shop, token=order.token),
         )
 
@@ -188,6 +222,7 @@ def _form_page(request: Request, shop: Shop, product: Product, offers: list[Offe
         totals=totals,
         ways=ways,
         no_ways_sentence=_no_ways(offers, product, lang),
+        is_test=any(offer.is_test for offer in offers),
     )
 
 
@@ -198,9 +233,9 @@ def _totals(product: Product, text: str, offers: list[Offer], lang: str) -> tupl
         quantity = parse_quantity(text, product, _)
     except ValueError as error:
         view = TotalsView(product.name, product.unit_price, "–", None, str(error), _("결제하기"))
-        return view, [_way(offer, _) for offer in offers]
+        return view, views_of_ways(offers, _)
     total = totals_of(product, quantity).total
-    ways = [_way(offer, _) for offer in offers if offer.takes(total)]
+    ways = views_of_ways(offers, _, total)
     view = TotalsView(
         product_name=product.name,
         price=product.unit_price,
@@ -210,10 +245,6 @@ def _totals(product: Product, text: str, offers: list[Offer], lang: str) -> tupl
         pay_label=_("%(amount)s 결제하기", amount=total.text(lang)),
     )
     return view, ways
-
-
-def _way(offer: Offer, _: Translator) -> WayView:
-    return WayView(offer.value, _(offer.way.label), _(offer.provider_label), offer.way.icon)
 
 
 def _no_ways(offers: list[Offer], product: Product, lang: str) -> str:

@@ -8,15 +8,19 @@ from litestar.response import Redirect
 
 from app.background import Background
 from app.checkout.order_page import CONFIRMING, OrderPage
+from app.checkout.receiver import ReceiverForm
+from app.checkout.ways import views_of_ways
 from app.database import write_transaction
 from app.failures import describe
 from app.language import N_, translator
+from app.money import Money
 from app.orders.states import OrderStatus
 from app.orders.stock import SoldOut
 from app.pages import language_of, page
-from app.payments.accounts import Gateways, list_offers
+from app.payments.accounts import Gateways, list_accounts, list_offers, offers_of
 from app.payments.concluding import Refusal, look_again
-from app.payments.starting import NotPayable, pay_order
+from app.payments.refunding import banks_of, name_receiver
+from app.payments.starting import NotPayable, pay_order, shut_others
 from app.payments.states import Cause
 from app.shops.tables import Shop
 from app.shops.tenancy import NotFound
@@ -49,6 +53,10 @@ REFUSALS = {
     Refusal.SOLD_OUT: (
         N_("그사이 품절되었어요"),
         N_("맡아 두는 시간이 지나 물건이 다른 분께 팔렸습니다. 그래서 승인하지 않았습니다."),
+    ),
+    Refusal.TOO_LATE: (
+        N_("결제할 수 있는 시간이 지났습니다"),
+        N_("다시 결제하시면 새로 시작합니다."),
     ),
     Refusal.MISCONFIGURED: (
         N_("가게의 결제 설정에 문제가 있어요"),
@@ -112,7 +120,7 @@ class OrderController(Controller):
         background: NamedDependency[Background],
         token: FromPath[str],
     ) -> Response:
-        found = await _load_fresh(shop, token, gateways, background)
+        found = await _load_fresh(shop, token, gateways, background, is_opened=True)
         return page(request, "order.html", shop, **await _context(request, shop, found))
 
     @get("/status", name="order_status")
@@ -132,13 +140,22 @@ class OrderController(Controller):
         return page(request, "_status.html", shop, headers=headers, status=status)
 
     @post("/payments", name="pay_again")
-    async def pay_again(self, request: Request, shop: NamedDependency[Shop], token: FromPath[str]) -> Response:
+    async def pay_again(
+        self,
+        request: Request,
+        shop: NamedDependency[Shop],
+        gateways: NamedDependency[Gateways],
+        background: NamedDependency[Background],
+        token: FromPath[str],
+    ) -> Response:
+        """The other attempts are made unpayable first, a virtual account too: then one order is not paid twice."""
         found = await OrderPage.load(shop, token)
         chosen = (await request.form()).get("pay")
         offers = [offer for offer in await list_offers(shop) if offer.takes(found.order.total)]
         offer = next((offer for offer in offers if offer.value == chosen), offers[0] if offers else None)
-        if offer is None:
+        if offer is None or not (found.can_be_paid or found.awaits_deposit):
             return _to_order(request, shop, found)
+        await background.within(PATIENCE, shut_others(gateways, found.order, offer))
         try:
             async with write_transaction():
                 payment = await pay_order(found.order.id, offer)
@@ -151,19 +168,43 @@ class OrderController(Controller):
             status_code=303,
         )
 
+    @post("/receiver", name="refund_receiver")
+    async def receiver(
+        self, request: Request, shop: NamedDependency[Shop], gateways: NamedDependency[Gateways], token: FromPath[str]
+    ) -> Response:
+        """The shopper says which bank account a deposit goes back to."""
+        found = await OrderPage.load(shop, token)
+        wanted = found.receiver_wanted
+        if wanted is None:
+            return _to_order(request, shop, found)
+        payment, refund = wanted
+        form = ReceiverForm.of(await request.form())
+        receiver = form.check(banks_of(payment), translator(language_of(request, shop)))
+        if receiver is None:
+            context = await _context(request, shop, found, receiver=form)
+            return page(request, "order.html", shop, 422, **context)
+        await name_receiver(gateways, payment, refund, receiver)
+        return _to_order(request, shop, found)
 
-async def _load_fresh(shop: Shop, token: str, gateways: Gateways, background: Background) -> OrderPage:
-    """The order as it stands, after asking the PG about a payment whose money may be on its way. Raises NotFound."""
+
+async def _load_fresh(
+    shop: Shop, token: str, gateways: Gateways, background: Background, is_opened: bool = False
+) -> OrderPage:
+    """The order as it stands, after asking the PG about a payment whose money may be on its way. Raises NotFound.
+
+    A page that a person opens asks more than one that looks again by itself.
+    """
     if not token:
         raise NotFound
     found = await OrderPage.load(shop, token)
-    if found.undecided is None:
+    payment = found.worth_asking or (found.may_be_paid_unseen if is_opened else None)
+    if payment is None:
         return found
     try:
-        await background.within(PATIENCE, look_again(gateways, found.undecided, Cause.SHOPPER))
+        await background.within(PATIENCE, look_again(gateways, payment, Cause.SHOPPER))
     except Exception as error:
         # What is known is shown all the same, and the worker goes on asking.
-        log.error("look_failed", payment=str(found.undecided.id), error=describe(error))
+        log.error("look_failed", payment=str(payment.id), error=describe(error))
     return await OrderPage.load(shop, token)
 
 
@@ -176,18 +217,24 @@ async def _refused(request: Request, shop: Shop, found: OrderPage, why: Refusal,
     return page(request, "refused.html", shop, status_code, title=_(title), sentence=_(sentence), **context)
 
 
-async def _context(request: Request, shop: Shop, found: OrderPage) -> dict[str, object]:
-    """What the result pages and the order page say of an order."""
+async def _context(
+    request: Request, shop: Shop, found: OrderPage, receiver: ReceiverForm | None = None
+) -> dict[str, object]:
+    """What the result pages and the order page say of an order; `receiver` is a form to be shown with its errors."""
     _ = translator(language_of(request, shop))
     url = request.app.route_reverse
     paying = found.paying
+    accounts = await list_accounts(shop)
     again = None
-    if found.can_be_paid:
+    if found.can_be_paid or found.awaits_deposit:
+        offers = [offer for offer in offers_of(accounts) if offer.takes(found.order.total)]
+        used = f"{paying.account}:{paying.way}" if paying else ""
         again = {
             "action": url("pay_again", domain=shop.domain, token=found.order.token),
-            # Without an earlier choice the shop's first way is taken.
-            "pay": f"{paying.account}:{paying.way}" if paying else "",
+            # A virtual account that waits needs no second one; a way that is not offered any more is not offered again.
+            "pay": used if found.can_be_paid and used in {offer.value for offer in offers} else "",
             "label": _("결제하기") if found.order.status == OrderStatus.PENDING else _("다시 결제하기"),
+            "others": [way for way in views_of_ways(offers, _) if way.value != used],
         }
     return {
         "order": await found.view(),
@@ -200,7 +247,23 @@ async def _context(request: Request, shop: Shop, found: OrderPage) -> dict[str, 
         "receipt_url": paying.receipt_url if paying and found.is_paid else None,
         "hold_until": found.hold_until,
         "pay_again": again,
+        "deposit": found.deposit,
+        "receiver": _receiver_view(request, shop, found, receiver),
+        "is_test": any(paying and account.id == paying.account and account.mode == "test" for account in accounts),
         "order_url": url("order", domain=shop.domain, token=found.order.token),
+    }
+
+
+def _receiver_view(request: Request, shop: Shop, found: OrderPage, form: ReceiverForm | None) -> object:
+    if found.receiver_wanted is None:
+        return None
+    payment, refund = found.receiver_wanted
+    return {
+        "action": request.app.route_reverse("refund_receiver", domain=shop.domain, token=found.order.token),
+        "banks": banks_of(payment),
+        "amount": Money(refund.amount, payment.currency),
+        "was_refused": refund.failure_code is not None,
+        "form": form or ReceiverForm(),
     }
 
 

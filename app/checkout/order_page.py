@@ -5,13 +5,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
+from app import clock
 from app.language import N_, Translator
 from app.money import Money
 from app.orders.states import PAYABLE, OrderStatus
 from app.orders.tables import Order, OrderItem
+from app.payments.providers import PROVIDERS
 from app.payments.reasons import reason_of
-from app.payments.states import PaymentStatus
-from app.payments.tables import Payment, PaymentEvent
+from app.payments.states import PaymentStatus, RefundStatus
+from app.payments.tables import Payment, PaymentEvent, Refund
 from app.shops.tables import Shop
 from app.shops.tenancy import NotFound
 
@@ -33,8 +35,8 @@ WORDS = {
     ),
     "awaiting_deposit": (
         N_("입금 대기"),
-        N_("입금을 기다리고 있어요"),
-        N_("입금이 확인되면 이 화면이 바뀝니다."),
+        N_("아래 계좌로 입금해 주세요"),
+        N_("입금이 확인되면 이 화면이 바뀌고 메일을 보내 드립니다."),
     ),
     "paid": (N_("결제 완료"), N_("결제가 끝났어요"), N_("주문이 가게에 전해졌습니다.")),
     "partially_refunded": (N_("부분 환불"), N_("일부를 돌려드렸어요"), N_("카드에는 2~3일 뒤에 나타납니다.")),
@@ -57,7 +59,7 @@ WORDS = {
     REPLACED: (
         N_("새 주문으로 바뀜"),
         N_("내용을 고쳐 새로 주문하셨어요"),
-        N_("이 주문으로는 돈이 빠져나가지 않습니다. 새 주문의 화면에서 결제해 주세요."),
+        N_("새 주문의 화면에서 결제해 주세요. 이 주문으로 들어온 돈은 돌려드립니다."),
     ),
     "expired": (
         N_("기한 지남"),
@@ -65,8 +67,24 @@ WORDS = {
         N_("결제되지 않아 물건을 다시 내놓았습니다. 남아 있으면 다시 결제하실 수 있어요."),
     ),
 }
+# Between the end of an account's time and the end of its order.
+NO_ACCOUNT = (
+    N_("입금 기한이 지났어요"),
+    N_("이 계좌로는 이제 입금할 수 없습니다. 다른 방법으로 결제하실 수 있어요."),
+)
+# Seconds between two looks of the page: a transfer takes its time.
+PAUSE, DEPOSIT_PAUSE = 2, 5
+
 # The PG's words for how it was paid.
-METHODS = {N_("카드"), N_("간편결제"), N_("계좌이체"), N_("토스페이"), N_("카카오페이"), N_("네이버페이")}
+METHODS = {
+    N_("카드"),
+    N_("간편결제"),
+    N_("계좌이체"),
+    N_("가상계좌"),
+    N_("토스페이"),
+    N_("카카오페이"),
+    N_("네이버페이"),
+}
 SEALS = {"paid": N_("영수"), "confirming": N_("확인"), "awaiting_deposit": N_("입금")}
 WATCHED = frozenset({"pending", CONFIRMING, RETURNING, "awaiting_deposit"})
 
@@ -103,6 +121,23 @@ class StatusView:
     lead: str
     final: bool
     poll_url: str
+    # Seconds between two looks.
+    pause: int
+
+
+@dataclass(frozen=True, slots=True)
+class DepositView:
+    bank: str
+    number: str
+    holder: str
+    money: Money
+    due_at: datetime
+
+    @classmethod
+    def of(cls, payment: Payment) -> "DepositView":
+        return cls(
+            payment.deposit_bank, payment.deposit_number, payment.deposit_holder, payment.money, payment.deposit_due_at
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +170,8 @@ class OrderPage:
     order: Order
     payments: list[Payment]
     refunds: list[tuple[datetime, Money]] = field(default_factory=list)
+    # A deposit that should go back, and waits for the shopper to say where to.
+    receiver_wanted: tuple[Payment, Refund] | None = None
 
     @classmethod
     async def load(cls, shop: Shop, token: str) -> "OrderPage":
@@ -143,12 +180,37 @@ class OrderPage:
         if order is None:
             raise NotFound
         payments = await Payment.objects().where(Payment.order == order.id).order_by(Payment.created_at)
-        return cls(order, payments, await _refunds_of(order) if order.refunded_amount else [])
+        refunds = await _refunds_of(order) if order.refunded_amount else []
+        return cls(order, payments, refunds, await _receiver_wanted(payments))
 
     @property
     def undecided(self) -> Payment | None:
         """The payment whose money may be on its way."""
         return next((p for p in self.payments if p.status == PaymentStatus.CONFIRMING), None)
+
+    @property
+    def worth_asking(self) -> Payment | None:
+        """The payment that the PG knows more about than we may."""
+        overdue = (p for p in self.payments if p.status == PaymentStatus.AWAITING_DEPOSIT and is_overdue(p))
+        return self.undecided or next(overdue, None)
+
+    @property
+    def may_be_paid_unseen(self) -> Payment | None:
+        """A payment begun at a PG that takes money without us: the shopper may have paid and not come back."""
+        begun = (p for p in self.payments if p.status == PaymentStatus.CREATED)
+        return next((p for p in begun if not PROVIDERS[p.provider].traits.confirm_moves_money), None)
+
+    @property
+    def awaits_deposit(self) -> bool:
+        return self.order.status == OrderStatus.AWAITING_DEPOSIT and self.undecided is None
+
+    @property
+    def deposit(self) -> DepositView | None:
+        """The account to pay into, while a transfer is waited for."""
+        if not self.awaits_deposit:
+            return None
+        waiting = [p for p in self.payments if p.status == PaymentStatus.AWAITING_DEPOSIT and p.deposit_due_at]
+        return DepositView.of(waiting[-1]) if waiting else None
 
     @property
     def key(self) -> str:
@@ -192,6 +254,8 @@ class OrderPage:
 
     def status(self, _: Translator, poll_url: str) -> StatusView:
         word, title, lead = WORDS[self.key]
+        if self.awaits_deposit and self.deposit is None:
+            title, lead = NO_ACCOUNT
         seal = SEALS.get(self.key)
         return StatusView(
             key=self.key,
@@ -201,6 +265,7 @@ class OrderPage:
             lead=_(lead),
             final=self.key not in WATCHED,
             poll_url=poll_url,
+            pause=DEPOSIT_PAUSE if self.awaits_deposit else PAUSE,
         )
 
     def method_label(self, _: Translator) -> str | None:
@@ -263,6 +328,24 @@ class OrderPage:
             for row in rows
         ]
         return OrderView(self.order.number, self.order.total, items)
+
+
+def is_overdue(payment: Payment) -> bool:
+    return payment.deposit_due_at is not None and payment.deposit_due_at < clock.now()
+
+
+async def _receiver_wanted(payments: list[Payment]) -> tuple[Payment, Refund] | None:
+    """Only a virtual account asks for it."""
+    deposits = {p.id: p for p in payments if p.deposit_due_at and p.captured_amount > p.refunded_amount}
+    if not deposits:
+        return None
+    refund = (
+        await Refund.objects()
+        .where(Refund.payment.is_in(list(deposits)), Refund.status == RefundStatus.NEEDS_ACCOUNT)
+        .order_by(Refund.created_at)
+        .first()
+    )
+    return (deposits[refund.payment], refund) if refund else None
 
 
 async def _refunds_of(order: Order) -> list[tuple[datetime, Money]]:

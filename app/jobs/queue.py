@@ -20,6 +20,13 @@ async def enqueue(kind: str, payload: Mapping[str, str], dedupe_key: str) -> Non
     await Job.insert(job).on_conflict(target=Job.dedupe_key, action="DO NOTHING")
 
 
+async def hasten(dedupe_key: str) -> None:
+    """Makes an unfinished job due now, also one that was set aside: there is new reason to try it."""
+    require_transaction()
+    waiting = (Job.dedupe_key == dedupe_key) & Job.done_at.is_null()
+    await Job.update({Job.run_at: clock.now(), Job.tries: 0}).where(waiting)
+
+
 async def claim() -> Job | None:
     """The job that has waited longest, leased to the caller: no other worker gets it before the lease ends."""
     now = clock.now()

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 
 import structlog
 
@@ -45,11 +46,20 @@ async def _do(job: Job, handlers: Mapping[str, Handler]) -> None:
         await queue.finish(job)
 
 
-async def run(handlers: Mapping[str, Handler], sweeps: Mapping[str, Sweep], pause: float = 2.0) -> None:
-    """Until cancelled. It outlives every exception: a database that is away for a while ends no worker."""
+async def run(
+    handlers: Mapping[str, Handler], sweeps: Mapping[str, Sweep], pause: float = 2.0, wake: asyncio.Event | None = None
+) -> None:
+    """Until cancelled, every `pause` seconds, and at once when `wake` is set.
+
+    It outlives every exception: a database that is away for a while ends no worker.
+    """
+    wake = wake or asyncio.Event()
     while True:
+        wake.clear()
         try:
             await work_once(handlers, sweeps)
         except Exception as error:
             log.error("round_failed", error=describe(error))
-        await asyncio.sleep(pause)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(pause):
+                await wake.wait()

@@ -12,7 +12,7 @@ from app.shops.tables import Product, Shop
 
 
 class Order(Table, tablename="orders", db=DB):
-    """What a shopper owes to a shop. Its status is written by `settling.move_order` alone."""
+    """What a shopper owes to a shop. Its status is written by `payments.following.move_order` alone."""
 
     id = UUID(primary_key=True, default=clock.new_id)
     shop = ForeignKey(Shop, null=False, on_delete=OnDelete.restrict)

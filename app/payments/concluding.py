@@ -6,6 +6,7 @@ committed first, so that whoever comes after a crash can go on.
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 from enum import StrEnum
 
 import structlog
@@ -16,12 +17,14 @@ from app.orders import stock
 from app.orders.states import PAYABLE
 from app.orders.tables import Order, OrderItem
 from app.payments import watching
-from app.payments.accounts import Gateways, attempt_of
+from app.payments.accounts import Gateways, attempt_of, note_health
 from app.payments.closing import give_up
 from app.payments.events import evidence_of, record, record_refusal
+from app.payments.following import lock_order
 from app.payments.provider import (
     Account,
     Claim,
+    Garbled,
     Misconfigured,
     Notice,
     Outcome,
@@ -30,15 +33,19 @@ from app.payments.provider import (
     Unreachable,
     Unreadable,
 )
-from app.payments.settling import differs, is_ours, lock_order, settle
+from app.payments.providers import PROVIDERS
+from app.payments.settling import differs, is_ours, settle
 from app.payments.starting import NotPayable, reopen
-from app.payments.states import Cause, PaymentStatus
-from app.payments.tables import Payment, ProviderAccount
+from app.payments.states import ENDED_UNPAID, Cause, PaymentStatus
+from app.payments.tables import Payment
 
 log = structlog.get_logger("payments")
 
 CLAIM = "payment claim"
+SECRET = "deposit secret"
 UNDECIDED = (OutcomeStatus.OPEN, OutcomeStatus.AUTHORIZED)
+# A return may bring news of these.
+RETURNABLE = ENDED_UNPAID | {PaymentStatus.CREATED, PaymentStatus.CONFIRMING}
 
 
 class Refusal(StrEnum):
@@ -52,6 +59,7 @@ class Refusal(StrEnum):
     NOT_PAYABLE = "not_payable"
     SOLD_OUT = "sold_out"
     MISCONFIGURED = "misconfigured"
+    TOO_LATE = "too_late"
 
 
 async def conclude_return(gateways: Gateways, payment: Payment, notice: Notice) -> Refusal | None:
@@ -64,16 +72,20 @@ async def conclude_return(gateways: Gateways, payment: Payment, notice: Notice) 
     try:
         claim = provider.read(notice)
     except Unreadable as error:
-        return await _refuse(payment, Refusal.UNREADABLE, {"error": str(error), "fields": sorted(notice.query)[:20]})
+        evidence = {"error": str(error), "fields": sorted(notice.query)[:20]}
+        return await _disbelieve(gateways, provider, account, payment, Refusal.UNREADABLE, evidence)
+    if claim.reference not in (None, payment.reference):
+        evidence = {"claimed": claim.reference}
+        return await _disbelieve(gateways, provider, account, payment, Refusal.OTHER_ORDER, evidence)
     if claim.failure:
         return await _come_back_unpaid(provider, account, payment, claim)
-    if claim.reference != payment.reference:
-        return await _refuse(payment, Refusal.OTHER_ORDER, {"claimed": claim.reference})
-    if claim.amount != payment.amount:
+    if claim.amount not in (None, payment.amount):
         return await _refuse(payment, Refusal.OTHER_AMOUNT, {"claimed": claim.amount, "amount": payment.amount})
+    if claim.key is None:
+        return await _look_after_return(gateways, provider, account, payment)
     if payment.status == PaymentStatus.CANCELLED:
         return await _refuse(payment, Refusal.CLOSED, {"claimed": claim.amount})
-    if payment.status != PaymentStatus.CREATED:
+    if not _may_begin_confirm(payment):
         return None
     return await _confirm(gateways, provider, account, payment, claim)
 
@@ -90,11 +102,11 @@ async def look_again(gateways: Gateways, payment: Payment, cause: Cause) -> bool
     try:
         outcome = await _ask(gateways, provider, account, payment)
     except (Unreachable, Misconfigured) as error:
-        await _note_health(payment.account, error)
+        await _note_unanswered(payment, cause, error)
         await watching.watch_on(payment, cause)
         return False
-    await _note_health(payment.account, None)
-    await settle(payment, outcome, account, cause)
+    await note_health(payment.account, None)
+    await settle(payment, outcome, account, cause, _sealed_secret(gateways, outcome))
     return True
 
 
@@ -120,9 +132,11 @@ async def _ask(gateways: Gateways, provider: Provider, account: Account, payment
         seen.status is OutcomeStatus.AUTHORIZED
         and is_ours(payment, seen, account)
         and not differs(payment, seen, account)
-        and clock.now() < payment.created_at + provider.traits.key_window
+        and clock.now() < _last_confirm(payment, provider) - provider.traits.window
         and not await _is_paid(payment)
     )
+    if seen.status is OutcomeStatus.AUTHORIZED and clock.now() > _last_confirm(payment, provider):
+        return _nothing_taken(payment, account, Refusal.TOO_LATE)
     if not may_confirm:
         return seen
     try:
@@ -132,8 +146,16 @@ async def _ask(gateways: Gateways, provider: Provider, account: Account, payment
         raise
 
 
+def _last_confirm(payment: Payment, provider: Provider) -> datetime:
+    """When a confirm that was begun can no longer be on its way. For its last part nothing new is sent."""
+    return payment.created_at + provider.traits.key_window + provider.traits.window
+
+
 def _nothing_taken(payment: Payment, account: Account, failure: Refusal) -> Outcome:
-    """What we know without the PG's word: nothing was taken for it, and nothing is confirmed any more."""
+    """What we know without the PG's word: nothing was taken for it, and nothing is confirmed any more.
+
+    A PG that takes money without us may still do so.
+    """
     return Outcome(
         status=OutcomeStatus.FAILED,
         reference=payment.reference,
@@ -142,7 +164,7 @@ def _nothing_taken(payment: Payment, account: Account, failure: Refusal) -> Outc
         amount=payment.amount,
         currency=payment.currency,
         failure=failure,
-        closed=True,
+        closed=PROVIDERS[payment.provider].traits.confirm_moves_money,
     )
 
 
@@ -155,16 +177,17 @@ async def _confirm(
     except Unreadable as error:
         return await _refuse(payment, Refusal.OTHER_PAYMENT, {"error": str(error)})
     except Misconfigured as error:
-        await _note_health(payment.account, error)
+        await note_health(payment.account, error)
         return await _refuse(payment, Refusal.MISCONFIGURED, {"code": str(error)})
-    except Unreachable:
+    except Unreachable as error:
+        await _note_unanswered(payment, Cause.RETURN, error)
         # Confirming compares the same things at the PG; and what is begun now is carried on when the PG is back.
         seen = None
     if seen is not None:
         if seen.reference != payment.reference or differs(payment, seen, account):
             return await _refuse(payment, Refusal.OTHER_PAYMENT, evidence_of(seen))
         if not is_ours(payment, seen, account):
-            await _note_health(payment.account, Misconfigured("OTHER_MERCHANT"))
+            await note_health(payment.account, Misconfigured("OTHER_MERCHANT"))
             return await _refuse(payment, Refusal.MISCONFIGURED, evidence_of(seen))
         if seen.status is not OutcomeStatus.AUTHORIZED:
             await settle(payment, seen, account, Cause.RETURN)
@@ -181,16 +204,72 @@ async def _confirm(
         outcome = await provider.conclude(attempt_of(intended), claim)
     except Unreachable as error:
         log.warning("confirm_unanswered", payment=str(payment.id), error=str(error))
+        await _note_unanswered(payment, Cause.RETURN, error)
         await watching.watch_on(intended, Cause.RETURN)
         return None
     except Misconfigured as error:
         # The first confirm, and the PG did not let it in.
-        await _note_health(payment.account, error)
+        await note_health(payment.account, error)
         await settle(intended, _nothing_taken(payment, account, Refusal.MISCONFIGURED), account, Cause.RETURN)
         return None
-    await _note_health(payment.account, None)
-    await settle(intended, outcome, account, Cause.RETURN)
+    await note_health(payment.account, None)
+    await settle(intended, outcome, account, Cause.RETURN, _sealed_secret(gateways, outcome))
     return None
+
+
+async def _disbelieve(
+    gateways: Gateways,
+    provider: Provider,
+    account: Account,
+    payment: Payment,
+    refusal: Refusal,
+    evidence: Mapping[str, object],
+) -> Refusal | None:
+    """A return that is not believed. Where the PG takes money without us it may have been taken all the same."""
+    if not provider.traits.confirm_moves_money:
+        await _look_after_return(gateways, provider, account, payment)
+        now = await Payment.select(Payment.status).where(Payment.id == payment.id).first()
+        if now["status"] != PaymentStatus.CREATED:
+            return None
+    return await _refuse(payment, refusal, evidence)
+
+
+async def _look_after_return(
+    gateways: Gateways, provider: Provider, account: Account, payment: Payment
+) -> Refusal | None:
+    """Where there is nothing to confirm: the money has moved, or not, before the shopper came back.
+
+    Also for a payment that was taken for over: the shopper's own coming back is a reason to ask once more.
+    """
+    if payment.status not in RETURNABLE:
+        return None
+    try:
+        outcome = await provider.conclude(attempt_of(payment), None)
+    except (Unreachable, Misconfigured) as error:
+        await _note_unanswered(payment, Cause.RETURN, error)
+        await watching.look_soon(payment)
+        return None
+    await note_health(payment.account, None)
+    if outcome.status is OutcomeStatus.OPEN and outcome.failure:
+        # Refused, and the shopper has left the window; the PG would still take another card there.
+        outcome = replace(outcome, status=OutcomeStatus.FAILED)
+    await settle(payment, outcome, account, Cause.RETURN)
+    if outcome.status is OutcomeStatus.OPEN:
+        await watching.look_soon(payment)
+    return None
+
+
+async def _note_unanswered(payment: Payment, cause: Cause, error: Unreachable | Misconfigured) -> None:
+    """What the owner is told: refused keys, or an answer that says something which we cannot read."""
+    await note_health(payment.account, error)
+    if isinstance(error, Garbled):
+        async with write_transaction():
+            order = await lock_order(payment.order)
+            await record_refusal(cause, order, payment, {"why": "unreadable_answer", "error": str(error)})
+
+
+def _sealed_secret(gateways: Gateways, outcome: Outcome) -> str | None:
+    return gateways.ring.seal(outcome.secret, SECRET) if outcome.secret else None
 
 
 async def _intend(gateways: Gateways, payment: Payment, claim: Claim) -> Payment | None:
@@ -209,9 +288,9 @@ async def _intend(gateways: Gateways, payment: Payment, claim: Claim) -> Payment
     }
     async with write_transaction():
         order = await lock_order(payment.order)
-        won = (
+        won = _may_begin_confirm(payment) and (
             await Payment.update(intent)
-            .where(Payment.id == payment.id, Payment.status == PaymentStatus.CREATED)
+            .where(Payment.id == payment.id, Payment.status == payment.status, Payment.closed_at.is_null())
             .returning(Payment.id)
         )
         if not won:
@@ -219,8 +298,14 @@ async def _intend(gateways: Gateways, payment: Payment, claim: Claim) -> Payment
         if not await _may_be_charged(order, payment):
             raise NotPayable(order)
         await reopen(order, Cause.RETURN)
-        await record(Cause.RETURN, "payment", order, payment, PaymentStatus.CREATED, PaymentStatus.CONFIRMING)
+        await record(Cause.RETURN, "payment", order, payment, payment.status, PaymentStatus.CONFIRMING)
         return await Payment.objects().get(Payment.id == payment.id)
+
+
+def _may_begin_confirm(payment: Payment) -> bool:
+    """Whether nobody has begun it. After a refusal the PG's window may have taken another card."""
+    is_refused = payment.status == PaymentStatus.FAILED and payment.closed_at is None
+    return payment.status == PaymentStatus.CREATED or is_refused
 
 
 async def _may_be_charged(order: Order, payment: Payment) -> bool:
@@ -236,8 +321,6 @@ async def _may_be_charged(order: Order, payment: Payment) -> bool:
 
 async def _come_back_unpaid(provider: Provider, account: Account, payment: Payment, claim: Claim) -> Refusal | None:
     """A failure return: look first, then close what only our confirm could have turned into money."""
-    if claim.reference not in (None, payment.reference):
-        return await _refuse(payment, Refusal.OTHER_ORDER, {"claimed": claim.reference})
     if payment.status != PaymentStatus.CREATED:
         return None
     failure = claim.failure or ""
@@ -246,15 +329,22 @@ async def _come_back_unpaid(provider: Provider, account: Account, payment: Payme
     except (Unreachable, Misconfigured):
         outcome = None
     if outcome is not None and outcome.status not in UNDECIDED:
-        await settle(payment, _with_failure(outcome, failure), account, Cause.RETURN)
+        await settle(payment, _come_back(outcome, claim), account, Cause.RETURN)
     elif provider.traits.confirm_moves_money:
         target = PaymentStatus.CANCELLED if claim.left else PaymentStatus.FAILED
         await give_up(payment, target, failure, Cause.RETURN)
+    else:
+        await watching.look_soon(payment)
     return None
 
 
-def _with_failure(outcome: Outcome, failure: str) -> Outcome:
-    return replace(outcome, failure=outcome.failure or failure) if not outcome.captured else outcome
+def _come_back(outcome: Outcome, claim: Claim) -> Outcome:
+    """What the shopper did, beside what the PG says: it expired, or failed, because they left."""
+    if outcome.captured:
+        return outcome
+    if claim.left and outcome.status in (OutcomeStatus.EXPIRED, OutcomeStatus.FAILED):
+        return replace(outcome, status=OutcomeStatus.CANCELLED, failure=claim.failure)
+    return replace(outcome, failure=outcome.failure or claim.failure)
 
 
 async def _refuse(payment: Payment, refusal: Refusal, evidence: Mapping[str, object]) -> Refusal:
@@ -268,14 +358,3 @@ async def _refuse(payment: Payment, refusal: Refusal, evidence: Mapping[str, obj
 async def _is_paid(payment: Payment) -> bool:
     """Whether another payment has paid the order meanwhile: then nothing more is confirmed for it."""
     return await Order.exists().where(Order.id == payment.order, Order.paid_by.is_not_null())
-
-
-async def _note_health(account_id: object, error: Exception | None) -> None:
-    """What the owner is told of the contract's health. No answer says nothing about it."""
-    if isinstance(error, Unreachable):
-        return
-    row = ProviderAccount.id == account_id
-    said = str(error)[:100] if error else None
-    await ProviderAccount.update({ProviderAccount.last_error: said}).where(
-        row if said else row & ProviderAccount.last_error.is_not_null()
-    )

@@ -2,6 +2,7 @@
 
 from urllib.parse import urlencode
 
+import structlog
 from litestar import Controller, HttpMethod, MediaType, Request, Response, post, route
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery
@@ -13,12 +14,14 @@ from app.orders.tables import Order
 from app.payments.accounts import Gateways
 from app.payments.concluding import Refusal, conclude_return
 from app.payments.inbox import receive
-from app.payments.provider import Delivery, Notice, Unreadable
+from app.payments.provider import Delivery, Forged, Notice, NotSetUp, Unreadable
 from app.payments.states import PaymentStatus
 from app.payments.tables import Payment
 from app.payments.tenancy import find_account, find_payment
 from app.shops.tables import Shop
 from app.shops.tenancy import NotFound
+
+log = structlog.get_logger("payments")
 
 # How long a shopper looks at an empty page; the PG may take a minute, and the work goes on.
 PATIENCE = 8.0
@@ -56,7 +59,8 @@ class ReturnController(Controller):
 
 
 class WebhookController(Controller):
-    """Verify, store, commit, 200. What cannot be read is 400; our own failure is 500, so that the PG sends again."""
+    """Verify, store, commit, 200. What is forged is 401, what cannot be read 400, an account without a secret to verify
+    with 404; our own failure is 500, so that the PG sends again."""
 
     path = "/webhooks/{provider:str}/{account:str}"
     opt = {"exclude_from_csrf": True}  # noqa: RUF012
@@ -69,6 +73,13 @@ class WebhookController(Controller):
         headers = {name.lower(): value for name, value in request.headers.items()}
         try:
             await receive(gateways, found, Delivery(headers, await request.body()))
+            request.app.state.wake.set()
+        except NotSetUp:
+            raise NotFound from None
+        except Forged as error:
+            log.warning("webhook_forged", account=str(found.id), why=str(error))
+            request.app.state.metrics.forged_webhooks.inc()
+            return Response("not authentic", media_type=MediaType.TEXT, status_code=401)
         except Unreadable:
             request.app.state.metrics.unreadable_webhooks.inc()
             return Response("unreadable", media_type=MediaType.TEXT, status_code=400)

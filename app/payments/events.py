@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from uuid import UUID
 
 from app.orders.tables import Order
 from app.payments.provider import Outcome
@@ -17,19 +18,19 @@ async def record(
     before: str | None = None,
     after: str | None = None,
     evidence: Mapping[str, object] | None = None,
-) -> None:
-    """One row, in the transaction of the change that it tells about."""
-    await PaymentEvent.insert(
-        PaymentEvent(
-            payment=payment.id if payment else None,
-            order=order.id,
-            cause=cause,
-            subject=subject,
-            from_status=before,
-            to_status=after,
-            evidence=json.dumps(dict(evidence or {}), ensure_ascii=False, default=str),
-        )
+) -> UUID:
+    """One row, in the transaction of the change that it tells about; its id names that change."""
+    event = PaymentEvent(
+        payment=payment.id if payment else None,
+        order=order.id,
+        cause=cause,
+        subject=subject,
+        from_status=before,
+        to_status=after,
+        evidence=json.dumps(dict(evidence or {}), ensure_ascii=False, default=str),
     )
+    await PaymentEvent.insert(event)
+    return event.id
 
 
 async def record_refusal(cause: Cause, order: Order, payment: Payment, evidence: Mapping[str, object]) -> None:

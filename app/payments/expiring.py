@@ -8,13 +8,16 @@ import structlog
 from app import clock
 from app.database import write_transaction
 from app.failures import describe
+from app.jobs.queue import enqueue
 from app.orders import stock
 from app.orders.states import OrderStatus
 from app.orders.tables import Order
 from app.payments.accounts import Gateways
+from app.payments.closing import shut
 from app.payments.concluding import look_again
+from app.payments.following import lock_order, move_order
+from app.payments.provider import Misconfigured, Unreachable
 from app.payments.providers import PROVIDERS
-from app.payments.settling import lock_order, move_order
 from app.payments.states import Cause, PaymentStatus
 from app.payments.tables import Payment
 
@@ -24,7 +27,8 @@ log = structlog.get_logger("payments")
 ONCE_MORE = timedelta(minutes=5)
 AT_ONCE = 20
 
-UNPAID = [OrderStatus.PENDING, OrderStatus.FAILED, OrderStatus.CANCELLED]
+BEING_DECIDED = [PaymentStatus.CONFIRMING, PaymentStatus.AWAITING_DEPOSIT]
+UNPAID = [OrderStatus.PENDING, OrderStatus.AWAITING_DEPOSIT, OrderStatus.FAILED, OrderStatus.CANCELLED]
 
 
 async def expire_due(gateways: Gateways) -> None:
@@ -52,15 +56,25 @@ async def _end_hold(gateways: Gateways, order_id: object) -> None:
 
 
 async def _look_last(gateways: Gateways, order_id: object) -> bool:
-    """Whether the order may end: the PG has answered for each of its payments, or takes no money without us."""
+    """Whether the order may end: the PG has answered for each of its payments, or takes no money without us.
+
+    Where it does, it is asked to take none any more.
+    """
     may_end = True
     for payment in await Payment.objects().where(Payment.order == order_id, Payment.closed_at.is_null()):
+        is_ours_to_confirm = PROVIDERS[payment.provider].traits.confirm_moves_money
         try:
-            answered = await look_again(gateways, payment, Cause.TIMER)
+            if is_ours_to_confirm or payment.status in BEING_DECIDED:
+                answered = await look_again(gateways, payment, Cause.TIMER)
+            else:
+                await shut(gateways, payment, Cause.TIMER)
+                answered = True
+        except (Unreachable, Misconfigured):
+            answered = False
         except Exception as error:
             log.error("last_look_failed", payment=str(payment.id), error=describe(error))
             answered = False
-        may_end = may_end and (answered or PROVIDERS[payment.provider].traits.confirm_moves_money)
+        may_end = may_end and (answered or is_ours_to_confirm)
     return may_end
 
 
@@ -71,14 +85,18 @@ async def _expire(order_id: object, may_end: bool) -> None:
             return
         being_decided = await Payment.exists().where(
             Payment.order == order_id,
-            Payment.status.is_in([PaymentStatus.CONFIRMING, PaymentStatus.AWAITING_DEPOSIT]),
+            Payment.status.is_in(BEING_DECIDED),
         )
         if being_decided or not may_end:
             await _hold_on(order_id)
             return
-        await move_order(order, OrderStatus.EXPIRED, Cause.TIMER)
+        waited_for_deposit = order.status == OrderStatus.AWAITING_DEPOSIT
+        event = await move_order(order, OrderStatus.EXPIRED, Cause.TIMER)
         await stock.give_back(order)
+        if event and waited_for_deposit:
+            await enqueue("mail", {"mail": "deposit_expired", "order": str(order.id)}, f"mail:{event}")
 
 
 async def _hold_on(order_id: object) -> None:
-    await Order.update({Order.expires_at: clock.now() + ONCE_MORE}).where(Order.id == order_id)
+    now = clock.now()
+    await Order.update({Order.expires_at: now + ONCE_MORE}).where(Order.id == order_id, Order.expires_at <= now)

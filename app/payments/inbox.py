@@ -1,5 +1,6 @@
 """The inbox: a webhook is verified, stored and answered; the worker then asks the PG, whatever the webhook claimed."""
 
+import hmac
 from collections.abc import Mapping
 from datetime import timedelta
 from uuid import UUID
@@ -8,10 +9,10 @@ import structlog
 
 from app import clock
 from app.database import write_transaction
-from app.jobs.queue import enqueue
+from app.jobs.queue import enqueue, hasten
 from app.jobs.worker import NotYet
 from app.payments.accounts import Gateways
-from app.payments.concluding import look_again
+from app.payments.concluding import SECRET, look_again
 from app.payments.provider import Delivery, Heard
 from app.payments.states import Cause
 from app.payments.tables import InboxEvent, Payment, ProviderAccount
@@ -21,20 +22,31 @@ log = structlog.get_logger("payments")
 # A webhook may be faster than the transaction that makes its payment.
 PATIENCE = timedelta(minutes=10)
 ORPHAN = "ORPHAN"
+NOT_OURS = "NOT_OURS"
+BODY = "webhook body"
+# Among an account's secrets: this PG signs its webhooks.
+WEBHOOK_SECRET = "webhook_secret"
 
 
 async def receive(gateways: Gateways, account: ProviderAccount, delivery: Delivery) -> None:
-    """Stores what a webhook is about, with the job that acts on it. Raises provider.Unreadable; then nothing is stored.
+    """Stores what a webhook is about, with the job that acts on it. Raises what `Provider.hear` does; then nothing is
+    stored.
 
     A webhook that is sent again is the same event: handled once, by whichever delivery comes to it.
     """
-    heard = gateways.provider(gateways.open(account)).hear(delivery)
+    provider = gateways.provider(gateways.open(account))
+    heard = provider.hear(delivery)
     if heard is None:
         return
+    is_verified = WEBHOOK_SECRET in provider.traits.secrets or await _is_proven(gateways, account, heard)
+    sealed = gateways.ring.seal(delivery.body.decode(errors="replace"), BODY)
     async with write_transaction():
-        event = await _insert(account, delivery, heard)
+        event = await _insert(account, heard, sealed, is_verified)
         if event is not None:
             await enqueue("inbox", {"event": str(event.id)}, f"inbox:{event.id}")
+        else:
+            known = await InboxEvent.objects().get(InboxEvent.delivery_key == _key(account, heard))
+            await hasten(f"inbox:{known.id}")
 
 
 async def handle(gateways: Gateways, payload: Mapping[str, str]) -> None:
@@ -42,27 +54,60 @@ async def handle(gateways: Gateways, payload: Mapping[str, str]) -> None:
     event = await InboxEvent.objects().get(InboxEvent.id == UUID(payload["event"]))
     if event.handled_at is not None:
         return
-    payment = (
-        await Payment.objects().where(Payment.reference == event.reference, Payment.account == event.account).first()
-    )
+    payment = await _find(event)
     if payment is None:
         if clock.now() < event.received_at + PATIENCE:
             raise NotYet("its payment is not known yet")
-        log.warning("webhook_orphan", inbox_event=str(event.id))
-        await _finish(event, ORPHAN)
+        # With our tag it is money without an order; without, another shop's business at the same PG account.
+        log.warning("webhook_orphan", inbox_event=str(event.id), tagged=bool(event.reference))
+        await _finish(event, ORPHAN if event.reference else NOT_OURS)
         return
     if not await look_again(gateways, payment, Cause.WEBHOOK):
         raise NotYet("the PG has not answered, or another process is asking")
     await _finish(event, None)
 
 
-async def _insert(account: ProviderAccount, delivery: Delivery, heard: Heard) -> InboxEvent | None:
+async def _find(event: InboxEvent) -> Payment | None:
+    """The payment that it means, of the contract that it came to: shops that share their keys share its address too."""
+    by_reference, by_pg_id = Payment.reference == event.reference, Payment.pg_payment_id == event.pg_payment_id
+    meant = by_reference if event.reference else by_pg_id
+    here = await ProviderAccount.select(ProviderAccount.account_key).where(ProviderAccount.id == event.account).first()
+    for payment in await Payment.objects(Payment.account).where(meant):
+        account, payment.account = payment.account, payment.account.id
+        if _contract(account.account_key) == _contract(here["account_key"]):
+            return payment
+    return None
+
+
+def _contract(account_key: str) -> str:
+    """PG and public key, without the shop."""
+    return account_key.partition(":")[2]
+
+
+async def _is_proven(gateways: Gateways, account: ProviderAccount, heard: Heard) -> bool:
+    """Whether it bears the secret that the PG gave for this very payment. Without it, it is still a reason to ask."""
+    if not heard.proof:
+        return False
+    payment = (
+        await Payment.select(Payment.secret)
+        .where(Payment.reference == heard.reference, Payment.account == account.id)
+        .first()
+    )
+    if payment is None or payment["secret"] is None:
+        return False
+    return hmac.compare_digest(gateways.ring.open(payment["secret"], SECRET).encode(), heard.proof.encode())
+
+
+async def _insert(account: ProviderAccount, heard: Heard, sealed_body: str, is_verified: bool) -> InboxEvent | None:
     """None where it is stored already."""
     event = InboxEvent(
         account=account.id,
-        delivery_key=f"{account.id}:{heard.delivery[:200]}",
-        reference=heard.reference,
-        body=delivery.body.decode(errors="replace").replace("\0", ""),
+        delivery_key=_key(account, heard),
+        kind=heard.kind[:60] if heard.kind.isprintable() else "",
+        reference=heard.reference or "",
+        pg_payment_id=heard.pg_payment_id,
+        is_verified=is_verified,
+        body=sealed_body,
         received_at=clock.now(),
     )
     stored = (
@@ -71,6 +116,10 @@ async def _insert(account: ProviderAccount, delivery: Delivery, heard: Heard) ->
         .returning(InboxEvent.id)
     )
     return event if stored else None
+
+
+def _key(account: ProviderAccount, heard: Heard) -> str:
+    return f"{account.id}:{heard.delivery[:200]}"
 
 
 async def _finish(event: InboxEvent, error: str | None) -> None:

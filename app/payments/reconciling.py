@@ -1,6 +1,7 @@
 """Reconciling: every payment that is not closed is asked about at its time, whoever has forgotten it."""
 
 import asyncio
+from datetime import timedelta
 
 import structlog
 
@@ -9,15 +10,19 @@ from app.failures import describe
 from app.orders.tables import Order
 from app.payments import watching
 from app.payments.accounts import Gateways
-from app.payments.closing import give_up
+from app.payments.closing import give_up, shut, stop_watching
 from app.payments.concluding import look_again
 from app.payments.providers import PROVIDERS
-from app.payments.states import Cause, PaymentStatus
+from app.payments.states import ENDED_UNPAID, Cause, PaymentStatus
 from app.payments.tables import Payment
 
 log = structlog.get_logger("payments")
 
 AT_ONCE = 20
+
+# What the shopper left unpaid, and may come back to in the PG's window.
+LAPSING = ENDED_UNPAID | {PaymentStatus.CREATED}
+LONG_AFTER = timedelta(days=1)
 
 
 async def reconcile_due(gateways: Gateways) -> None:
@@ -38,18 +43,27 @@ async def reconcile_due(gateways: Gateways) -> None:
 
 async def _reconcile(gateways: Gateways, payment: Payment) -> None:
     try:
-        await look_again(gateways, payment, Cause.RECONCILE)
-        await _let_lapse(payment)
+        answered = await look_again(gateways, payment, Cause.RECONCILE)
+        await _let_lapse(gateways, payment, answered)
     except Exception as error:
         log.error("reconciling_failed", payment=str(payment.id), error=describe(error))
         await watching.watch_on(payment, Cause.RECONCILE)
 
 
-async def _let_lapse(payment: Payment) -> None:
-    """Closes a payment that nobody confirmed, once a window opened at its order's last moment would have closed too."""
+async def _let_lapse(gateways: Gateways, payment: Payment, answered: bool) -> None:
+    """Ends a payment that nobody paid, once a window opened at its order's last moment would have closed too.
+
+    A PG that takes money without us must have answered long after that, and is asked to take none where it can be.
+    """
     traits = PROVIDERS[payment.provider].traits
-    if payment.status != PaymentStatus.CREATED or not traits.confirm_moves_money:
+    is_left = payment.status in LAPSING and payment.deposit_due_at is None
+    if not is_left or not (answered or traits.confirm_moves_money):
         return
     order = await Order.select(Order.expires_at).where(Order.id == payment.order).first()
-    if order["expires_at"] + traits.window < clock.now():
-        await give_up(payment, PaymentStatus.EXPIRED, "WINDOW_OVER", Cause.TIMER)
+    over = order["expires_at"] + traits.window
+    if clock.now() < (over if traits.confirm_moves_money else over + LONG_AFTER):
+        return
+    if traits.can_close and not (await shut(gateways, payment, Cause.TIMER)).closed:
+        return
+    await give_up(payment, PaymentStatus.EXPIRED, "WINDOW_OVER", Cause.TIMER)
+    await stop_watching(payment)

@@ -1,26 +1,40 @@
 """Refunding: sending money back. The row and its key stand before the PG is asked, so that it can be asked again."""
 
+import json
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from uuid import UUID
 
 import structlog
 
-from app import clock
 from app.database import write_transaction
+from app.jobs.queue import enqueue
 from app.jobs.worker import NotYet
 from app.money import Money
+from app.orders.tables import Order
 from app.payments.accounts import Gateways, attempt_of
-from app.payments.events import record
-from app.payments.provider import Misconfigured, Outcome, Provider, RefundRequest, Refused, Unreachable
-from app.payments.settling import lock_order, settle
-from app.payments.states import Cause, RefundStatus, refund_sources_of
+from app.payments.booking import find_seen, move_refund, want_receiver
+from app.payments.following import lock_order
+from app.payments.provider import (
+    BankAccount,
+    Misconfigured,
+    NeedsReceiver,
+    Outcome,
+    Provider,
+    RefundRequest,
+    Refused,
+    Unreachable,
+)
+from app.payments.providers import PROVIDERS
+from app.payments.settling import settle
+from app.payments.states import Cause, RefundStatus
 from app.payments.tables import Payment, Refund
 
 log = structlog.get_logger("payments")
 
 # Somebody sent all of it back by hand, before we could.
 GONE_ALREADY = "GONE_ALREADY"
+RECEIVER = "refund receiver"
 
 
 async def carry_out(gateways: Gateways, payload: Mapping[str, str]) -> None:
@@ -34,27 +48,52 @@ async def carry_out(gateways: Gateways, payload: Mapping[str, str]) -> None:
     try:
         # A refund whose answer was lost is found before it is asked for again, and so is one made by hand at the PG.
         outcome = await provider.conclude(attempt_of(payment), None)
-        if not _is_done(refund, outcome):
-            outcome = await _ask(provider, refund, payment, outcome)
+        if find_seen(refund, outcome) is None and refund.status == RefundStatus.REQUESTED:
+            outcome = await _ask(gateways, provider, refund, payment, outcome)
     except (Unreachable, Misconfigured) as error:
         raise NotYet(f"{type(error).__name__}: {error}") from None
+    except NeedsReceiver as error:
+        async with write_transaction():
+            order = await lock_order(payment.order)
+            changes = {Refund.failure_code: str(error) or None}
+            await want_receiver(order, payment, refund, Cause.RECONCILE, changes)
+        return
+    seen = find_seen(refund, outcome)
     await settle(payment, replace(outcome, failure=None), account, Cause.RECONCILE)
-    if _is_done(refund, outcome):
-        names = dict(outcome.refunds)
-        await _move(payment, refund, RefundStatus.SUCCEEDED, {Refund.pg_refund_id: names[refund.reference]})
+    if seen is not None:
+        if seen.status == "pending":
+            raise NotYet("the refund is on its way")
     elif outcome.captured <= outcome.refunded:
-        await _move(payment, refund, RefundStatus.FAILED, {Refund.failure_code: GONE_ALREADY})
+        await _fail(payment, refund, GONE_ALREADY)
     elif outcome.failure:
         log.error("refund_refused", refund=str(refund.id), code=outcome.failure)
-        await _move(payment, refund, RefundStatus.FAILED, {Refund.failure_code: outcome.failure})
+        await _fail(payment, refund, outcome.failure)
     else:
         raise NotYet("the refund is not there yet")
 
 
-async def _ask(provider: Provider, refund: Refund, payment: Payment, seen: Outcome) -> Outcome:
+def banks_of(payment: Payment) -> Mapping[str, str]:
+    """The banks that a deposit can go back to: the PG's codes, with their names."""
+    return PROVIDERS[payment.provider].traits.banks
+
+
+async def name_receiver(gateways: Gateways, payment: Payment, refund: Refund, receiver: BankAccount) -> bool:
+    """The shopper has said where a deposit goes back to: the refund goes on. True when this call did it."""
+    sealed = gateways.ring.seal(json.dumps(asdict(receiver)), RECEIVER)
+    async with write_transaction():
+        order = await lock_order(payment.order)
+        # A request with another receiver is another request: it gets another key.
+        changes = {Refund.receiver: sealed, Refund.tries: refund.tries + 1, Refund.failure_code: None}
+        if not await move_refund(order, payment, refund, RefundStatus.REQUESTED, Cause.SHOPPER, changes):
+            return False
+        await enqueue("refund", {"refund": str(refund.id)}, f"refund:{refund.id}:{refund.tries + 1}")
+        return True
+
+
+async def _ask(gateways: Gateways, provider: Provider, refund: Refund, payment: Payment, seen: Outcome) -> Outcome:
     """Asks for the refund with the balance that the PG has just told, and says how the payment stands then.
 
-    `failure` is set where the PG refuses for good.
+    `failure` is set where the PG refuses for good. Raises NeedsReceiver.
     """
     balance = seen.captured - seen.refunded
     if balance <= 0:
@@ -70,29 +109,23 @@ async def _ask(provider: Provider, refund: Refund, payment: Payment, seen: Outco
         reason=refund.reason,
         balance=balance,
         attempt=refund.tries,
+        receiver=BankAccount(**json.loads(gateways.ring.open(refund.receiver, RECEIVER))) if refund.receiver else None,
     )
+    # What the look-up has just found: at some PGs a refund names the payment, not our reference.
+    order = await Order.select(Order.customer_email).where(Order.id == payment.order).first()
+    attempt = attempt_of(payment, customer_email=order["customer_email"])
+    attempt = replace(attempt, pg_payment_id=seen.pg_payment_id or payment.pg_payment_id)
     try:
-        outcome = await provider.refund(request, attempt_of(payment))
+        outcome = await provider.refund(request, attempt)
     except Refused as error:
-        outcome = await provider.conclude(attempt_of(payment), None)
+        outcome = await provider.conclude(attempt, None)
         return replace(outcome, failure=str(error))
     if outcome.retry_key:
         await Refund.update({Refund.tries: refund.tries + 1}).where(Refund.id == refund.id)
     return replace(outcome, failure=None)
 
 
-def _is_done(refund: Refund, outcome: Outcome) -> bool:
-    return any(reference == refund.reference for reference, _ in outcome.refunds)
-
-
-async def _move(payment: Payment, refund: Refund, target: RefundStatus, changes: dict) -> None:
+async def _fail(payment: Payment, refund: Refund, failure: str) -> None:
     async with write_transaction():
         order = await lock_order(payment.order)
-        won = (
-            await Refund.update({Refund.status: target, **changes})
-            .where(Refund.id == refund.id, Refund.status.is_in(refund_sources_of(target)))
-            .returning(Refund.id)
-        )
-        if won:
-            evidence = {"refund": str(refund.id), "at": clock.now().isoformat()}
-            await record(Cause.RECONCILE, "refund", order, payment, refund.status, target, evidence)
+        await move_refund(order, payment, refund, RefundStatus.FAILED, Cause.RECONCILE, {Refund.failure_code: failure})

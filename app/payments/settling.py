@@ -1,33 +1,35 @@
 """Settling: the only writer of money states. What a PG answered is compared with our rows and moves them, once."""
 
+from piccolo.columns.combination import And
+
 from app import clock
-from app.database import for_update, write_transaction
-from app.jobs.queue import enqueue
-from app.orders import states as order_states
-from app.orders import stock
-from app.orders.states import OrderStatus
+from app.database import write_transaction
 from app.orders.tables import Order
 from app.payments import states, watching
+from app.payments.booking import book
 from app.payments.events import evidence_of, record, record_refusal
+from app.payments.following import follow, lock_order, send_back
 from app.payments.provider import Account, Outcome, OutcomeStatus
 from app.payments.states import Cause, PaymentStatus, RefundKind
-from app.payments.tables import Payment, Refund
+from app.payments.tables import Payment
 
 # The PG's words that end or move a payment without capturing money. The others say "not yet".
 STANDING = {
+    OutcomeStatus.PROCESSING: PaymentStatus.CONFIRMING,
     OutcomeStatus.AWAITING_DEPOSIT: PaymentStatus.AWAITING_DEPOSIT,
     OutcomeStatus.FAILED: PaymentStatus.FAILED,
     OutcomeStatus.CANCELLED: PaymentStatus.CANCELLED,
     OutcomeStatus.EXPIRED: PaymentStatus.EXPIRED,
 }
 
-ORDER_AFTER = {PaymentStatus.FAILED: OrderStatus.FAILED, PaymentStatus.CANCELLED: OrderStatus.CANCELLED}
 
-
-async def settle(payment: Payment, outcome: Outcome, account: Account, cause: Cause) -> bool:
+async def settle(
+    payment: Payment, outcome: Outcome, account: Account, cause: Cause, sealed_secret: str | None = None
+) -> bool:
     """Applies what the PG said of `payment`; True when this very call moved it.
 
     `payment` is the row as it was read before the PG was asked: an answer older than the row's sums moves nothing.
+    `sealed_secret` is what later webhooks of a deposit prove themselves with, where the PG told it.
     Safe to repeat; whoever comes second changes nothing. Consequences (stock, refund) are written in the same
     transaction, and only by whoever moved the row.
     """
@@ -37,22 +39,23 @@ async def settle(payment: Payment, outcome: Outcome, account: Account, cause: Ca
             await record_refusal(cause, order, payment, {"why": "foreign", **evidence_of(outcome)})
             await watching.watch_on(payment, cause)
             return False
+        await book(order, payment, outcome, cause)
         if differs(payment, outcome, account):
             if outcome.captured or outcome.status is OutcomeStatus.AWAITING_DEPOSIT:
-                return await _set_aside(order, payment, outcome, cause)
+                if await _set_aside(order, payment, outcome, cause):
+                    return True
+                await _keep_watching(payment, outcome, cause)
+                return False
             # Nothing was taken: it ends like any other, and until then nobody confirms it.
             await record_refusal(cause, order, payment, {"why": "mismatch", **evidence_of(outcome)})
-        target = _target(outcome)
-        if target is None or not await _move(order, payment, target, outcome, cause):
+        target = _target(payment, outcome)
+        if target is None or not await _move(order, payment, target, outcome, cause, sealed_secret):
+            if target is PaymentStatus.AWAITING_DEPOSIT and payment.captured_amount and payment.refunded_amount:
+                await record_refusal(cause, order, payment, {"why": "reversed_after_refund", **evidence_of(outcome)})
             await _keep_watching(payment, outcome, cause)
             return False
-        await _follow(order, payment, target, outcome, cause)
+        await follow(order, payment, target, outcome, cause)
         return True
-
-
-async def lock_order(order_id: object) -> Order:
-    """The order's row, locked until the transaction ends: always first, and its payments after it."""
-    return await for_update(Order.objects().where(Order.id == order_id).first())
 
 
 def is_ours(payment: Payment, outcome: Outcome, account: Account) -> bool:
@@ -68,7 +71,13 @@ def differs(payment: Payment, outcome: Outcome, account: Account) -> bool:
     return (outcome.amount, outcome.currency, outcome.live) != ours
 
 
-def _target(outcome: Outcome) -> PaymentStatus | None:
+def _target(payment: Payment, outcome: Outcome) -> PaymentStatus | None:
+    if outcome.status is OutcomeStatus.OPEN and payment.status == PaymentStatus.CONFIRMING and not payment.claim:
+        # What the PG was about has come to nothing; another attempt in its window is still believed.
+        return PaymentStatus.FAILED
+    if outcome.status is OutcomeStatus.EXPIRED and outcome.deposit and payment.captured_amount:
+        # The bank took the deposit back, after the account's time: nobody has paid any more.
+        return PaymentStatus.AWAITING_DEPOSIT
     if outcome.status is OutcomeStatus.PAID:
         # "Paid" without money is no answer.
         return states.by_amounts(outcome.captured, outcome.refunded) if outcome.captured else None
@@ -76,7 +85,12 @@ def _target(outcome: Outcome) -> PaymentStatus | None:
 
 
 async def _move(
-    order: Order, payment: Payment, target: PaymentStatus, outcome: Outcome, cause: Cause
+    order: Order,
+    payment: Payment,
+    target: PaymentStatus,
+    outcome: Outcome,
+    cause: Cause,
+    sealed_secret: str | None = None,
 ) -> PaymentStatus | None:
     """The conditional update; None where the row was moved by somebody else, or already says the same.
 
@@ -104,14 +118,10 @@ async def _move(
                 Payment.claim: None,
                 Payment.next_check_at: None if outcome.closed else watching.next_look(0, clock.now()),
                 Payment.lease_until: None,
+                **_deposit(outcome, sealed_secret),
             }
         )
-        .where(
-            Payment.id == payment.id,
-            Payment.status.is_in(states.sources_of(target)),
-            Payment.captured_amount == payment.captured_amount,
-            Payment.refunded_amount == payment.refunded_amount,
-        )
+        .where(_may_move(payment, target))
         .returning(Payment.id)
     )
     if not won:
@@ -120,76 +130,47 @@ async def _move(
     return target
 
 
+def _may_move(payment: Payment, target: PaymentStatus) -> And:
+    """The row is as it was when the PG was asked. Money is believed whatever happened here meanwhile; anything else
+    only of a payment that nobody moved, and that was not closed.
+    """
+    unmoved = (
+        (Payment.id == payment.id)
+        & Payment.status.is_in(states.sources_of(target))
+        & (Payment.captured_amount == payment.captured_amount)
+        & (Payment.refunded_amount == payment.refunded_amount)
+    )
+    if target in states.CAPTURED or target is PaymentStatus.MISMATCH:
+        return unmoved
+    same = unmoved & (Payment.status == payment.status)
+    return same if payment.captured_amount else same & Payment.closed_at.is_null()
+
+
+def _deposit(outcome: Outcome, sealed_secret: str | None) -> dict:
+    if outcome.status is not OutcomeStatus.AWAITING_DEPOSIT or outcome.deposit is None:
+        return {}
+    changes = {
+        Payment.deposit_bank: outcome.deposit.bank[:40],
+        Payment.deposit_number: outcome.deposit.number[:40],
+        Payment.deposit_holder: outcome.deposit.holder[:100],
+        Payment.deposit_due_at: outcome.deposit.due_at,
+        # Days may pass: the PG is asked at long intervals from the start.
+        Payment.checks: watching.LOOKS_WHILE_OPEN,
+    }
+    return changes | ({Payment.secret: sealed_secret} if sealed_secret else {})
+
+
 async def _keep_watching(payment: Payment, outcome: Outcome, cause: Cause) -> None:
     """Nothing moved: only the watch over it may change."""
     if outcome.retry_key:
         await watching.use_new_key(payment)
-    if not outcome.closed:
+    if not outcome.closed and not watching.is_over(payment, outcome):
         await watching.watch_on(payment, cause)
         return
     closed = {Payment.next_check_at: None, Payment.lease_until: None}
     if payment.closed_at is None:
         closed[Payment.closed_at] = clock.now()
-    await Payment.update(closed).where(Payment.id == payment.id)
-
-
-async def _follow(order: Order, payment: Payment, target: PaymentStatus, outcome: Outcome, cause: Cause) -> None:
-    """What a moved payment means for its order."""
-    # What came and went back before we looked pays nothing and needs nothing.
-    newly_captured = outcome.captured > outcome.refunded and not payment.captured_amount
-    if order.paid_by == payment.id:
-        await move_order(order, OrderStatus(target), cause, payment, {Order.refunded_amount: outcome.refunded})
-    elif newly_captured and await _can_take(order):
-        paid = {
-            Order.paid_by: payment.id,
-            Order.pg_provider: payment.provider,
-            Order.pg_payment_id: outcome.pg_payment_id,
-            Order.paid_at: outcome.paid_at or clock.now(),
-            Order.refunded_amount: outcome.refunded,
-        }
-        await move_order(order, OrderStatus(target), cause, payment, paid)
-    elif newly_captured:
-        await _send_back(order, payment, outcome, RefundKind.SURPLUS, cause)
-    elif target is PaymentStatus.AWAITING_DEPOSIT and order.paid_by is None:
-        await move_order(order, OrderStatus.AWAITING_DEPOSIT, cause, payment)
-    elif target in ORDER_AFTER and not await has_open_payment(order):
-        await move_order(order, ORDER_AFTER[target], cause, payment)
-
-
-async def _can_take(order: Order) -> bool:
-    """Whether the money can pay this order; takes its stock again where its hold has ended."""
-    if order.paid_by is not None or OrderStatus.PAID not in order_states.NEXT[OrderStatus(order.status)]:
-        return False
-    if order.holds_stock:
-        return True
-    try:
-        await stock.take_again(order)
-    except stock.SoldOut:
-        return False
-    return True
-
-
-async def has_open_payment(order: Order) -> bool:
-    return await Payment.exists().where(Payment.order == order.id, Payment.status.is_in(list(states.OPEN)))
-
-
-async def move_order(
-    order: Order,
-    target: OrderStatus,
-    cause: Cause,
-    payment: Payment | None = None,
-    changes: dict | None = None,
-) -> bool:
-    """The order's conditional update and its event."""
-    won = (
-        await Order.update({Order.status: target, Order.updated_at: clock.now(), **(changes or {})})
-        .where(Order.id == order.id, Order.status.is_in(order_states.sources_of(target)))
-        .returning(Order.id)
-    )
-    if won:
-        await record(cause, "order", order, payment, order.status, target)
-        order.status = target
-    return bool(won)
+    await Payment.update(closed).where(Payment.id == payment.id, Payment.status == payment.status)
 
 
 async def _set_aside(order: Order, payment: Payment, outcome: Outcome, cause: Cause) -> bool:
@@ -197,18 +178,5 @@ async def _set_aside(order: Order, payment: Payment, outcome: Outcome, cause: Ca
     if not await _move(order, payment, PaymentStatus.MISMATCH, outcome, cause):
         return False
     if outcome.captured > outcome.refunded and not payment.captured_amount:
-        await _send_back(order, payment, outcome, RefundKind.MISMATCH, cause)
+        await send_back(order, payment, outcome, RefundKind.MISMATCH, cause)
     return True
-
-
-async def _send_back(order: Order, payment: Payment, outcome: Outcome, kind: RefundKind, cause: Cause) -> None:
-    """Money that no order can take: the refund's row and its job, before anybody calls the PG."""
-    refund = Refund(
-        payment=payment.id,
-        kind=kind,
-        amount=outcome.captured - outcome.refunded,
-        reason="중복 결제 자동 환불" if kind is RefundKind.SURPLUS else "금액 불일치 자동 환불",
-    )
-    await Refund.insert(refund)
-    await record(cause, "refund", order, payment, None, refund.status, {"kind": kind, "amount": refund.amount})
-    await enqueue("refund", {"refund": str(refund.id)}, f"refund:{refund.id}")

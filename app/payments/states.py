@@ -5,6 +5,7 @@ from enum import StrEnum
 
 class PaymentStatus(StrEnum):
     CREATED = "created"
+    # Its money may be on the way: by our confirm (then there is a claim), or by the PG's own doing.
     CONFIRMING = "confirming"
     AWAITING_DEPOSIT = "awaiting_deposit"
     PAID = "paid"
@@ -31,9 +32,9 @@ NEXT: dict[PaymentStatus, frozenset[PaymentStatus]] = {
     S.PAID: frozenset({S.PARTIALLY_REFUNDED, S.REFUNDED, S.AWAITING_DEPOSIT}),
     S.PARTIALLY_REFUNDED: CAPTURED,
     S.REFUNDED: frozenset({S.PAID, S.PARTIALLY_REFUNDED}),
-    S.FAILED: CAPTURED | {S.AWAITING_DEPOSIT, S.MISMATCH},
-    S.CANCELLED: CAPTURED | {S.AWAITING_DEPOSIT, S.MISMATCH},
-    S.EXPIRED: CAPTURED | {S.AWAITING_DEPOSIT, S.MISMATCH},
+    S.FAILED: CAPTURED | {S.CONFIRMING, S.AWAITING_DEPOSIT, S.MISMATCH},
+    S.CANCELLED: CAPTURED | {S.CONFIRMING, S.AWAITING_DEPOSIT, S.MISMATCH},
+    S.EXPIRED: CAPTURED | {S.CONFIRMING, S.AWAITING_DEPOSIT, S.MISMATCH},
     # Never becomes anything else; its sums still change as the money goes back.
     S.MISMATCH: frozenset({S.MISMATCH}),
 }
@@ -64,9 +65,9 @@ R = RefundStatus
 REFUND_NEXT: dict[RefundStatus, frozenset[RefundStatus]] = {
     R.REQUESTED: frozenset({R.NEEDS_ACCOUNT, R.PENDING, R.SUCCEEDED, R.FAILED}),
     R.NEEDS_ACCOUNT: frozenset({R.REQUESTED, R.SUCCEEDED, R.FAILED}),
-    R.PENDING: frozenset({R.SUCCEEDED, R.FAILED}),
-    # A bank may send a refund back days later.
-    R.SUCCEEDED: frozenset({R.FAILED}),
+    R.PENDING: frozenset({R.NEEDS_ACCOUNT, R.SUCCEEDED, R.FAILED}),
+    # A bank may send a refund back days later; a deposit's may go to another account then.
+    R.SUCCEEDED: frozenset({R.NEEDS_ACCOUNT, R.FAILED}),
     R.FAILED: frozenset(),
 }
 
@@ -76,11 +77,13 @@ def refund_sources_of(target: RefundStatus) -> list[RefundStatus]:
 
 
 class RefundKind(StrEnum):
-    """Why money goes back: asked for by the owner, paid beside another payment, or of the wrong amount."""
+    """Why money goes back: asked for by the owner, paid beside another payment, of the wrong amount, or sent back at
+    the PG by hand."""
 
     ASKED = "asked"
     SURPLUS = "surplus"
     MISMATCH = "mismatch"
+    OUTSIDE = "outside"
 
 
 class Cause(StrEnum):

@@ -37,6 +37,8 @@ class ProviderAccount(Table, tablename="provider_accounts", db=DB):
     merchant = Varchar(length=100, default="", null=False)
     credentials = Text(null=False)
     ways = Varchar(length=200, default="", null=False)
+    # How shoppers are handed over, where the PG knows both ways.
+    handoff = Varchar(length=8, default="widget", null=False)
     is_enabled = Boolean(default=True, null=False)
     position = Integer(default=0, null=False)
     last_error = Varchar(length=100, default=None, null=True)
@@ -62,11 +64,20 @@ class Payment(Table, tablename="payments", db=DB):
     captured_amount = BigInt(default=0, null=False)
     refunded_amount = BigInt(default=0, null=False)
     method = Varchar(length=80, default=None, null=True)
-    pg_payment_id = Varchar(length=200, default=None, null=True)
+    # What `begin` made at the PG, and what the PG calls the payment.
+    pg_session_id = Varchar(length=255, default=None, null=True)
+    pg_payment_id = Varchar(length=200, default=None, null=True, index=True)
     # What a confirm needs, sealed: kept until it is known whether the money moved.
     claim = Text(default=None, null=True)
+    begin_tries = Integer(default=1, null=False)
     # How many keys the confirm has used: a key whose error the PG stored is never used again.
     confirm_tries = Integer(default=0, null=False)
+    # The virtual account that waits for the shopper's transfer, and what its webhooks prove themselves with, sealed.
+    deposit_bank = Varchar(length=40, default=None, null=True)
+    deposit_number = Varchar(length=40, default=None, null=True)
+    deposit_holder = Varchar(length=100, default=None, null=True)
+    deposit_due_at = Timestamptz(default=None, null=True)
+    secret = Text(default=None, null=True)
     receipt_url = Varchar(length=500, default=None, null=True)
     failure_code = Varchar(length=80, default=None, null=True)
     next_check_at = Timestamptz(default=None, null=True, index=True)
@@ -89,7 +100,7 @@ class PaymentEvent(Table, tablename="payment_events", db=DB):
     payment = ForeignKey(Payment, null=True, on_delete=OnDelete.restrict, index=True)
     order = ForeignKey(Order, null=False, on_delete=OnDelete.restrict, index=True)
     cause = Varchar(length=16, choices=Cause, null=False)
-    # "payment", "order" or "refund" moved; or "refused": something was not believed and nothing moved.
+    # "payment", "order", "refund" or "dispute" moved; or "refused": something was not believed and nothing moved.
     subject = Varchar(length=16, null=False)
     from_status = Varchar(length=24, default=None, null=True)
     to_status = Varchar(length=24, default=None, null=True)
@@ -104,7 +115,13 @@ class InboxEvent(Table, tablename="inbox_events", db=DB):
     account = ForeignKey(ProviderAccount, null=False, on_delete=OnDelete.restrict)
     # `{account}:{the PG's name for the delivery}`: sent again, it is the same event.
     delivery_key = Varchar(length=255, unique=True, null=False)
+    kind = Varchar(length=60, default="", null=False)
+    # Our name for the payment, or where that is empty the PG's.
     reference = Varchar(length=64, null=False)
+    pg_payment_id = Varchar(length=200, default=None, null=True)
+    # Signed, or with the secret that the PG gave for this payment; else it is a hint from anybody.
+    is_verified = Boolean(default=False, null=False)
+    # Sealed: it may say who the shopper is.
     body = Text(null=False)
     received_at = Timestamptz(default=clock.now, null=False)
     # Set last, once the PG was asked and its answer settled.
@@ -126,5 +143,23 @@ class Refund(Table, tablename="refunds", db=DB):
     # How many keys the request has used, as with `Payment.confirm_tries`.
     tries = Integer(default=1, null=False)
     pg_refund_id = Varchar(length=200, default=None, null=True)
+    # The bank account that a deposit goes back to, sealed.
+    receiver = Text(default=None, null=True)
     failure_code = Varchar(length=80, default=None, null=True)
     created_at = Timestamptz(default=clock.now, null=False)
+
+
+class Dispute(Table, tablename="disputes", db=DB):
+    """A shopper's bank takes money back, or threatens to; the PG's word for where it stands."""
+
+    id = UUID(primary_key=True, default=clock.new_id)
+    payment = ForeignKey(Payment, null=False, on_delete=OnDelete.restrict, index=True)
+    # `{account}:{the PG's name for it}`.
+    dispute_key = Varchar(length=255, unique=True, null=False)
+    status = Varchar(length=40, null=False)
+    is_open = Boolean(default=True, null=False)
+    amount = BigInt(null=False)
+    reason = Varchar(length=80, default=None, null=True)
+    due_at = Timestamptz(default=None, null=True)
+    created_at = Timestamptz(default=clock.now, null=False)
+    updated_at = Timestamptz(default=clock.now, null=False)

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 from app import clock
+from app.payments.provider import Outcome, OutcomeStatus
 from app.payments.states import Cause
 from app.payments.tables import Payment
 
@@ -15,13 +16,27 @@ CURVE = (
     timedelta(days=1),
 )
 
+WHILE_OPEN = timedelta(minutes=2)
+
 # Longer than a call to a PG with its time-outs: who holds it is asking, or is dead.
 LEASE = timedelta(minutes=2)
+
+# A deposit may be told of this long after its account has closed.
+AFTER_DUE = timedelta(days=4)
 
 
 def next_look(checks: int, now: datetime) -> datetime:
     """When to ask again after `checks` looks have decided nothing."""
     return now + CURVE[min(checks, len(CURVE) - 1)]
+
+
+def is_over(payment: Payment, outcome: Outcome) -> bool:
+    """Whether a virtual account whose time has passed is no longer watched: no deposit will be told of any more."""
+    return (
+        outcome.status is OutcomeStatus.EXPIRED
+        and payment.deposit_due_at is not None
+        and payment.deposit_due_at + AFTER_DUE < clock.now()
+    )
 
 
 async def lease(payment: Payment, cause: Cause) -> bool:
@@ -44,6 +59,12 @@ async def lease(payment: Payment, cause: Cause) -> bool:
 async def use_new_key(payment: Payment) -> None:
     """The PG stored an error under the last key and would only repeat it."""
     await Payment.update({Payment.confirm_tries: payment.confirm_tries + 1}).where(Payment.id == payment.id)
+
+
+async def look_soon(payment: Payment, wait: timedelta = CURVE[0]) -> None:
+    """Something is going on at the PG: from now on the looks are frequent."""
+    soon = {Payment.checks: 0, Payment.next_check_at: clock.now() + wait}
+    await Payment.update(soon).where(Payment.id == payment.id, Payment.closed_at.is_null())
 
 
 async def watch_on(payment: Payment, cause: Cause) -> None:

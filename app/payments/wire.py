@@ -1,6 +1,6 @@
 """How providers reach their PG: one call, one line in the log, and "no answer" as one exception."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -8,9 +8,12 @@ import httpx
 import structlog
 
 from app import clock
-from app.payments.provider import Unreachable
+from app.payments.provider import Garbled, Unreachable
 
 log = structlog.get_logger("pg")
+
+# Under this name stand the rows of an answer that is a JSON list.
+ROWS = "rows"
 
 
 async def call(
@@ -21,11 +24,14 @@ async def call(
     names: Mapping[str, str],
     *,
     trace_header: str,
+    code_of: Callable[[Mapping[str, Any]], object],
     **options: Any,
 ) -> tuple[int, Mapping[str, Any]]:
-    """The answer's status and JSON object. Raises Unreachable when there is none: that is never a "no".
+    """The answer's status and JSON object; a list of objects is `{ROWS: [...]}`. Raises Unreachable when there is none:
+    that is never a "no".
 
-    `template` stands in the log in place of the path; nothing of the bodies, keys or names does.
+    `template` stands in the log in place of the path, and of an error what `code_of` finds in its body; nothing else
+    of the bodies, keys or names does.
     """
     path = template.format(**{name: quote(value, safe="") for name, value in names.items()})
     started = clock.ticks()
@@ -42,8 +48,11 @@ async def call(
         body = answer.json()
     except ValueError:
         body = None
-    code = body.get("code") if isinstance(body, dict) and not answer.is_success else None
+    if isinstance(body, list) and all(isinstance(row, dict) for row in body):
+        body = {ROWS: body}
+    code = code_of(body) if isinstance(body, dict) and not answer.is_success else None
     log.info("pg_call", **line(status=answer.status_code, code=code, pg_trace=answer.headers.get(trace_header)))
     if not isinstance(body, dict):
-        raise Unreachable(f"{answer.status_code} without a JSON object")
+        # A server that fails may say so in HTML.
+        raise (Unreachable if answer.is_server_error else Garbled)(f"{answer.status_code} without a JSON object")
     return answer.status_code, body

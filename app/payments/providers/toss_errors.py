@@ -3,23 +3,16 @@
 Source: Toss's error code page. New codes come without notice: `decide` says what one means that stands nowhere here.
 """
 
-from enum import StrEnum
-
-
-class Decision(StrEnum):
-    """RETRY: the same request with the same key, later. LOOK_UP: it may have been done in spite of the answer, which
-    Toss replays for its key. FINAL: not done, and never will be. MISCONFIGURED: our keys are refused."""
-
-    RETRY = "retry"
-    LOOK_UP = "look_up"
-    FINAL = "final"
-    MISCONFIGURED = "misconfigured"
-
+from app.payments.providers.decisions import Decision
 
 # Toss's ten minutes for a confirm are over. Also our word for its status EXPIRED, which comes without a code.
 SESSION_OVER = "NOT_FOUND_PAYMENT_SESSION"
 NOT_FOUND = "NOT_FOUND_PAYMENT"
 FORBIDDEN = "FORBIDDEN_REQUEST"
+# The account that a deposit should go back to is not taken: another one may be.
+BAD_RECEIVER = frozenset(
+    {"INVALID_REFUND_ACCOUNT_INFO", "INVALID_REFUND_ACCOUNT_NUMBER", "INVALID_BANK", "FORBIDDEN_BANK_REFUND_REQUEST"}
+)
 
 _CODES = {
     Decision.RETRY: "IDEMPOTENT_REQUEST_PROCESSING",

@@ -1,0 +1,165 @@
+"""Following: what a moved payment means for its order, in the transaction of whoever moved the payment."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from app import clock
+from app.database import for_update
+from app.jobs.queue import enqueue
+from app.orders import states as order_states
+from app.orders import stock
+from app.orders.states import OrderStatus
+from app.orders.tables import Order
+from app.payments import states
+from app.payments.events import record
+from app.payments.provider import Outcome
+from app.payments.providers import PROVIDERS
+from app.payments.states import Cause, PaymentStatus, RefundKind
+from app.payments.tables import Payment, Refund
+
+# A transfer may be told of late: the order waits that much longer than the account.
+DEPOSIT_MARGIN = timedelta(days=1)
+
+ORDER_AFTER = {PaymentStatus.FAILED: OrderStatus.FAILED, PaymentStatus.CANCELLED: OrderStatus.CANCELLED}
+
+
+async def lock_order(order_id: object) -> Order:
+    """The order's row, locked until the transaction ends: always first, and its payments after it."""
+    return await for_update(Order.objects().where(Order.id == order_id).first())
+
+
+async def follow(order: Order, payment: Payment, target: PaymentStatus, outcome: Outcome, cause: Cause) -> None:
+    """What a moved payment means for its order."""
+    # What came and went back before we looked pays nothing and needs nothing.
+    newly_captured = outcome.captured > outcome.refunded and not payment.captured_amount
+    if order.paid_by == payment.id and target is PaymentStatus.AWAITING_DEPOSIT:
+        await _wait_again(order, payment, outcome, cause)
+    elif order.paid_by == payment.id:
+        event = await move_order(order, OrderStatus(target), cause, payment, {Order.refunded_amount: outcome.refunded})
+        if event and outcome.refunded > payment.refunded_amount:
+            amount = str(outcome.refunded - payment.refunded_amount)
+            await _mail("refunded", event, order, payment, {"amount": amount})
+    elif newly_captured and await _can_take(order):
+        paid = {
+            Order.paid_by: payment.id,
+            Order.pg_provider: payment.provider,
+            Order.pg_payment_id: outcome.pg_payment_id,
+            Order.paid_at: outcome.paid_at or clock.now(),
+            Order.refunded_amount: outcome.refunded,
+        }
+        event = await move_order(order, OrderStatus(target), cause, payment, paid)
+        if event:
+            await _mail("paid", event, order, payment)
+            await _close_others(order, payment)
+    elif newly_captured:
+        await send_back(order, payment, outcome, RefundKind.SURPLUS, cause)
+    elif target is PaymentStatus.AWAITING_DEPOSIT:
+        await _wait_for_deposit(order, payment, outcome, cause)
+    elif target in ORDER_AFTER and not await has_open_payment(order):
+        await move_order(order, ORDER_AFTER[target], cause, payment, await _shorter_hold(order))
+
+
+async def _wait_for_deposit(order: Order, payment: Payment, outcome: Outcome, cause: Cause) -> None:
+    """The order waits as long as the account, and a day more. An account that nobody should pay into is closed."""
+    if await _can_take(order):
+        until = {Order.expires_at: _deposit_end(outcome)}
+        event = await move_order(order, OrderStatus.AWAITING_DEPOSIT, cause, payment, until)
+        if event:
+            await _mail("deposit_account", event, order, payment)
+    else:
+        # Each time that it is issued, after a reversal as well.
+        await enqueue("close", {"payment": str(payment.id)}, f"close:{payment.id}:{clock.new_id()}")
+
+
+async def _wait_again(order: Order, payment: Payment, outcome: Outcome, cause: Cause) -> None:
+    """The bank took the deposit back: the order is unpaid, and waits for another transfer."""
+    unpaid = {
+        Order.paid_by: None,
+        Order.paid_at: None,
+        Order.pg_payment_id: None,
+        Order.expires_at: _deposit_end(outcome),
+    }
+    event = await move_order(order, OrderStatus.AWAITING_DEPOSIT, cause, payment, unpaid)
+    if event:
+        order.paid_by = None
+        await _mail("deposit_reversed", event, order, payment)
+
+
+async def _close_others(order: Order, paid: Payment) -> None:
+    """Nobody should pay the order again, in another window or into an account that was issued."""
+    others = await Payment.objects().where(Payment.order == order.id, Payment.closed_at.is_null())
+    for payment in others:
+        is_ours_to_confirm = PROVIDERS[payment.provider].traits.confirm_moves_money
+        if payment.id != paid.id and not (is_ours_to_confirm and payment.status == PaymentStatus.CREATED):
+            await enqueue("close", {"payment": str(payment.id)}, f"close:{payment.id}:{clock.new_id()}")
+
+
+def _deposit_end(outcome: Outcome) -> datetime:
+    due_at = outcome.deposit.due_at if outcome.deposit else clock.now()
+    return max(due_at, clock.now()) + DEPOSIT_MARGIN
+
+
+async def _shorter_hold(order: Order) -> dict:
+    """An order that waits for no deposit any more is held like any other."""
+    if order.status != OrderStatus.AWAITING_DEPOSIT:
+        return {}
+    shop = await Order.select(Order.shop.hold_minutes).where(Order.id == order.id).first()
+    return {Order.expires_at: clock.now() + timedelta(minutes=shop["shop.hold_minutes"])}
+
+
+async def _can_take(order: Order) -> bool:
+    """Whether the money can pay this order; takes its stock again where its hold has ended."""
+    is_payable = OrderStatus.PAID in order_states.NEXT[OrderStatus(order.status)]
+    if order.paid_by is not None or order.is_replaced or not is_payable:
+        return False
+    if order.holds_stock:
+        return True
+    try:
+        await stock.take_again(order)
+    except stock.SoldOut:
+        return False
+    return True
+
+
+async def has_open_payment(order: Order) -> bool:
+    return await Payment.exists().where(Payment.order == order.id, Payment.status.is_in(list(states.OPEN)))
+
+
+async def move_order(
+    order: Order,
+    target: OrderStatus,
+    cause: Cause,
+    payment: Payment | None = None,
+    changes: dict | None = None,
+) -> UUID | None:
+    """The order's conditional update and its event; the event's id where this call moved it."""
+    won = (
+        await Order.update({Order.status: target, Order.updated_at: clock.now(), **(changes or {})})
+        .where(Order.id == order.id, Order.status.is_in(order_states.sources_of(target)))
+        .returning(Order.id)
+    )
+    if not won:
+        return None
+    event = await record(cause, "order", order, payment, order.status, target)
+    order.status = target
+    return event
+
+
+async def send_back(order: Order, payment: Payment, outcome: Outcome, kind: RefundKind, cause: Cause) -> None:
+    """Money that no order can take: the refund's row and its job, before anybody calls the PG."""
+    refund = Refund(
+        payment=payment.id,
+        kind=kind,
+        amount=outcome.captured - outcome.refunded,
+        reason="중복 결제 자동 환불" if kind is RefundKind.SURPLUS else "금액 불일치 자동 환불",
+    )
+    await Refund.insert(refund)
+    await record(cause, "refund", order, payment, None, refund.status, {"kind": kind, "amount": refund.amount})
+    await enqueue("refund", {"refund": str(refund.id)}, f"refund:{refund.id}")
+
+
+async def _mail(kind: str, event: UUID, order: Order, payment: Payment, more: Mapping[str, str] | None = None) -> None:
+    """One mail for one change, whoever may look at it again."""
+    payload = {"mail": kind, "order": str(order.id), "payment": str(payment.id), **(more or {})}
+    await enqueue("mail", payload, f"mail:{event}")
