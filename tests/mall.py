@@ -12,7 +12,7 @@ import pytest
 from app.payments.tables import Payment
 from app.shops.tables import Product
 from tests import portone_wire, sandbox_wire, stripe_wire
-from tests.shopping import BASE, Clock, Contract, Market, Shopper, fields_of, open_market
+from tests.shopping import BASE, EMAIL, Clock, Contract, Market, Shopper, fields_of, open_market
 
 EVERYTHING = ("card", "kakaopay", "transfer", "virtual_account")
 # A second channel of the same store, which waits for our confirm.
@@ -116,7 +116,8 @@ class Customer(Shopper):
         assert action, page.text
         token = fields_of(page.text)["_csrf_token"]
         [bank] = re.findall(r'<option value="([^"]+)"[^>]*>우리은행<', page.text)
-        form = {"bank": bank, "number": "1002-123-456789", "holder": "김민지", "_csrf_token": token, **fields}
+        good = {"bank": bank, "number": "1002-123-456789", "holder": "김민지", "email": EMAIL}
+        form = {**good, "_csrf_token": token, **fields}
         return await self.http.post(unescape(action[1]), data=form)
 
     async def order_page(self) -> httpx.Response:

@@ -18,6 +18,9 @@ ROOT = Path(__file__).parent.parent
 
 pytestmark = pytest.mark.browser
 
+# Two browsers, two demos and a busy machine.
+expect.set_options(timeout=15_000)
+
 PHONE = {"width": 390, "height": 844}
 DESKTOP = {"width": 1280, "height": 900}
 
@@ -278,6 +281,7 @@ def test_a_card_form_in_our_page_takes_another_card_after_a_refusal(page: Page, 
     pay = page.get_by_role("button", name="16,000원 결제하기")
     card = page.frame_locator("#payment-form iframe")
     card.get_by_label("시험용 카드 번호").fill("4000000000000002")
+    expect(pay).to_be_enabled()
     pay.press("Enter")
     expect(page.locator('[data-when="declined"]')).to_be_visible()
     assert fits(page)

@@ -189,6 +189,7 @@ async def test_a_part_of_a_deposit_goes_back(desk: Desk) -> None:
 BANK = "은행을 골라 주세요."
 DIGITS = "계좌번호를 숫자로 적어 주세요."
 NAME = "예금주 이름을 적어 주세요."
+ADDRESS = "주문하실 때 적으신 이메일과 다릅니다."
 
 
 BAD = [
@@ -203,6 +204,8 @@ BAD = [
     ({"holder": ""}, [NAME]),
     ({"holder": "   "}, [NAME]),
     ({"holder": "가" * 61}, [NAME]),
+    ({"email": ""}, [ADDRESS]),
+    ({"email": "somebody.else@example.com"}, [ADDRESS]),
     ({"bank": "", "number": "", "holder": ""}, [BANK, DIGITS, NAME]),
 ]
 
@@ -213,9 +216,9 @@ async def test_what_is_no_account_is_told_in_sentences_and_asks_the_pg_nothing(d
     for fields, sentences in BAD:
         page = await desk.customer.name_receiver(page, **fields)
         assert page.status_code == 422
-        assert [text for text in (BANK, DIGITS, NAME) if text in page.text] == sentences, fields
+        assert [text for text in (BANK, DIGITS, NAME, ADDRESS) if text in page.text] == sentences, fields
     bare = await desk.customer.http.post(str(page.url), data={"_csrf_token": _token(page)})
-    assert (bare.status_code, [text for text in (BANK, DIGITS, NAME) if text not in bare.text]) == (422, [])
+    assert (bare.status_code, [text for text in (BANK, DIGITS, NAME, ADDRESS) if text not in bare.text]) == (422, [])
     await desk.work()
     refund = await desk.refund()
     assert (desk.asked, refund.status, refund.receiver) == ([], RefundStatus.NEEDS_ACCOUNT, None)

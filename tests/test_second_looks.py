@@ -98,3 +98,15 @@ async def test_a_deposit_that_came_back_from_the_bank_is_asked_for_anew(
     await mall.hear(await read(payment), refunds=told, refunded=26_000, closed=False)
     row = await Refund.objects().get(Refund.id == refund.id)
     assert (row.status, row.pg_refund_id) == (RefundStatus.SUCCEEDED, "try-2")
+
+
+async def test_a_refund_that_the_pg_refused_is_no_longer_promised(market: Market, shopper: Shopper) -> None:
+    await shopper.order(market.mug)
+    payment = await market.only_payment()
+    await market.hear(payment, amount=9, captured=9)
+    url = f"/haru/orders/{(await market.only_order()).token}"
+    assert "받은 돈을 돌려드리고 있어요" in (await shopper.http.get(url)).text
+    await Refund.update({Refund.status: RefundStatus.FAILED}).where(Refund.payment == payment.id)
+    page = await shopper.http.get(url)
+    assert "환불이 아직 끝나지 않았어요" in page.text
+    assert "hx-get" not in page.text

@@ -179,7 +179,8 @@ class OrderController(Controller):
             return _to_order(request, shop, found)
         payment, refund = wanted
         form = ReceiverForm.of(await request.form())
-        receiver = form.check(banks_of(payment), translator(language_of(request, shop)))
+        _ = translator(language_of(request, shop))
+        receiver = form.check(banks_of(payment), found.order.customer_email, _)
         if receiver is None:
             context = await _context(request, shop, found, receiver=form)
             return page(request, "order.html", shop, 422, **context)

@@ -1,7 +1,7 @@
 """What shoppers see of an order: its rows, read once, as the values that the pages show."""
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -19,6 +19,7 @@ from app.shops.tenancy import NotFound
 
 CONFIRMING = "confirming"
 RETURNING = "returning"
+STUCK = "stuck"
 REPLACED = "replaced"
 
 # Status word, title and lead by what the shopper is shown.
@@ -55,6 +56,11 @@ WORDS = {
         N_("돌려드리는 중"),
         N_("받은 돈을 돌려드리고 있어요"),
         N_("받은 돈이 이 주문과 맞지 않아 전부 돌려드립니다. 끝나면 이 화면이 바뀝니다."),
+    ),
+    STUCK: (
+        N_("환불 확인 중"),
+        N_("환불이 아직 끝나지 않았어요"),
+        N_("결제사가 환불을 받아들이지 않아 가게가 확인해야 합니다. 가게에 문의해 주세요."),
     ),
     REPLACED: (
         N_("새 주문으로 바뀜"),
@@ -172,6 +178,8 @@ class OrderPage:
     refunds: list[tuple[datetime, Money]] = field(default_factory=list)
     # A deposit that should go back, and waits for the shopper to say where to.
     receiver_wanted: tuple[Payment, Refund] | None = None
+    # Whether the PG has refused to send money back that pays nothing.
+    is_stuck: bool = False
 
     @classmethod
     async def load(cls, shop: Shop, token: str) -> "OrderPage":
@@ -181,7 +189,8 @@ class OrderPage:
             raise NotFound
         payments = await Payment.objects().where(Payment.order == order.id).order_by(Payment.created_at)
         refunds = await _refunds_of(order) if order.refunded_amount else []
-        return cls(order, payments, refunds, await _receiver_wanted(payments))
+        page = cls(order, payments, refunds, await _receiver_wanted(payments))
+        return replace(page, is_stuck=await _has_failed_refund(page.returning)) if page.returning else page
 
     @property
     def undecided(self) -> Payment | None:
@@ -219,14 +228,14 @@ class OrderPage:
             return self.order.status
         if self.undecided:
             return CONFIRMING
-        if self.is_returning:
-            return RETURNING
+        if self.returning:
+            return STUCK if self.is_stuck else RETURNING
         return REPLACED if self.order.is_replaced else self.order.status
 
     @property
-    def is_returning(self) -> bool:
-        """Whether money that pays nothing is on its way back to the shopper."""
-        return any(p.captured_amount > p.refunded_amount and p.id != self.order.paid_by for p in self.payments)
+    def returning(self) -> list[Payment]:
+        """Payments whose money pays nothing, and is on its way back to the shopper."""
+        return [p for p in self.payments if p.captured_amount > p.refunded_amount and p.id != self.order.paid_by]
 
     @property
     def is_paid(self) -> bool:
@@ -346,6 +355,11 @@ async def _receiver_wanted(payments: list[Payment]) -> tuple[Payment, Refund] | 
         .first()
     )
     return (deposits[refund.payment], refund) if refund else None
+
+
+async def _has_failed_refund(payments: list[Payment]) -> bool:
+    ids = [payment.id for payment in payments]
+    return await Refund.exists().where(Refund.payment.is_in(ids), Refund.status == RefundStatus.FAILED)
 
 
 async def _refunds_of(order: Order) -> list[tuple[datetime, Money]]:

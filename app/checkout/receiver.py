@@ -1,4 +1,8 @@
-"""The form that asks where a deposit goes back to."""
+"""The form that asks where a deposit goes back to.
+
+Whoever has the address of an order's page may see it. Where money goes is for the shopper alone to say, who knows the
+e-mail address of the order.
+"""
 
 import re
 from collections.abc import Mapping
@@ -19,14 +23,15 @@ class ReceiverForm:
     bank: str = ""
     number: str = ""
     holder: str = ""
+    email: str = ""
     errors: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, raw: Mapping[str, object]) -> "ReceiverForm":
-        values = {name: raw.get(name) for name in ("bank", "number", "holder")}
-        return cls(**{name: value.strip()[:100] if isinstance(value, str) else "" for name, value in values.items()})
+        values = {name: raw.get(name) for name in ("bank", "number", "holder", "email")}
+        return cls(**{name: value.strip()[:320] if isinstance(value, str) else "" for name, value in values.items()})
 
-    def check(self, banks: Mapping[str, str], _: Translator) -> BankAccount | None:
+    def check(self, banks: Mapping[str, str], customer_email: str, _: Translator) -> BankAccount | None:
         """None where `errors` got what is wrong. Hyphens and spaces in the number mean nothing."""
         number = re.sub(r"[\s-]", "", self.number)
         if self.bank not in banks:
@@ -35,4 +40,6 @@ class ReceiverForm:
             self.errors["number"] = _("계좌번호를 숫자로 적어 주세요.")
         if not 0 < len(self.holder) <= _HOLDER:
             self.errors["holder"] = _("예금주 이름을 적어 주세요.")
+        if self.email.casefold() != customer_email.casefold():
+            self.errors["email"] = _("주문하실 때 적으신 이메일과 다릅니다.")
         return None if self.errors else BankAccount(self.bank, number, self.holder)
