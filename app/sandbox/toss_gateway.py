@@ -17,6 +17,9 @@ from app.sandbox.toss_window import TossSdk, TossWindow
 from app.sandbox.webhooks import Manner, Webhooks
 from app.sandbox.world import World
 
+# What is taken too much when the fault `amount_changed` strikes, in won.
+EXTRA = 1000
+
 
 class TossGateway:
     provider = PROVIDER
@@ -38,7 +41,10 @@ class TossGateway:
     def __init__(
         self, accounts: Sequence[Account], book: Book, faults: Faults, webhooks: Webhooks, world: World
     ) -> None:
-        self.toss = TossPayments(accounts, book, world, TossWebhooks(accounts, webhooks, faults, world).tell)
+        def extra(reference: str) -> int:
+            return EXTRA if faults.strike(PROVIDER, "begin", reference, ("amount_changed",)) else 0
+
+        self.toss = TossPayments(accounts, book, world, TossWebhooks(accounts, webhooks, faults, world).tell, extra)
         self.cancels, self.deposits = TossCancels(self.toss), TossDeposits(self.toss)
         self.desk = TossDesk(self.toss, faults, book, world)
 

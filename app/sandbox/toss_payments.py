@@ -33,11 +33,18 @@ class Account:
 
 class TossPayments:
     """All of Toss's payments. A payment that is handed out has been expired first if its time is over; `tell`
-    hears of every new status.
+    hears of every new status, and `extra` says how many won the window of an orderId takes too much.
     """
 
-    def __init__(self, accounts: Sequence[Account], book: Book, world: World, tell: Callable[[Payment], None]) -> None:
-        self.accounts, self.book, self.world, self.tell = accounts, book, world, tell
+    def __init__(
+        self,
+        accounts: Sequence[Account],
+        book: Book,
+        world: World,
+        tell: Callable[[Payment], None],
+        extra: Callable[[str], int],
+    ) -> None:
+        self.accounts, self.book, self.world, self.tell, self.extra = accounts, book, world, tell, extra
 
     def account(self, payment: Payment) -> Account:
         """The account that opened the payment; NOT_FOUND_MERCHANT if this sandbox was started without it."""
@@ -56,7 +63,7 @@ class TossPayments:
             pg_id=f"t{account.merchant[:4]}{now.astimezone(KST):%Y%m%d%H%M%S}{self.world.text(8)}",
             status="READY",
             currency="KRW",
-            amount=request.amount,
+            amount=request.amount + self.extra(request.order_id),
             opened_at=now,
             moved_at=now,
             facts={
