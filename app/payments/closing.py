@@ -9,14 +9,13 @@ from uuid import UUID
 
 from app import clock
 from app.database import require_transaction, write_transaction
-from app.jobs.queue import enqueue
 from app.jobs.worker import NotYet
 from app.orders import stock
 from app.orders.states import PAYABLE, OrderStatus
 from app.orders.tables import Order
 from app.payments.accounts import Gateways, attempt_of
 from app.payments.events import record
-from app.payments.following import ORDER_AFTER, has_open_payment, lock_order, move_order
+from app.payments.following import ORDER_AFTER, has_open_payment, lock_order, move_order, shut_later
 from app.payments.provider import Misconfigured, Outcome, OutcomeStatus, Unreachable
 from app.payments.providers import PROVIDERS
 from app.payments.settling import settle
@@ -44,11 +43,6 @@ async def carry_out(gateways: Gateways, payload: Mapping[str, str]) -> None:
     can_close = PROVIDERS[payment.provider].traits.can_close
     if outcome.status is OutcomeStatus.AWAITING_DEPOSIT or (outcome.status is OutcomeStatus.OPEN and can_close):
         raise NotYet("the PG would still take money")
-
-
-async def shut_later(payment: Payment) -> None:
-    """Leaves it to the worker, however often; in the caller's transaction."""
-    await enqueue("close", {"payment": str(payment.id)}, f"close:{payment.id}:{clock.new_id()}")
 
 
 async def give_up(payment: Payment, target: PaymentStatus, failure: str, cause: Cause) -> bool:

@@ -68,8 +68,7 @@ async def _wait_for_deposit(order: Order, payment: Payment, outcome: Outcome, ca
         if event:
             await _mail("deposit_account", event, order, payment)
     else:
-        # Each time that it is issued, after a reversal as well.
-        await enqueue("close", {"payment": str(payment.id)}, f"close:{payment.id}:{clock.new_id()}")
+        await shut_later(payment)
 
 
 async def _wait_again(order: Order, payment: Payment, outcome: Outcome, cause: Cause) -> None:
@@ -92,7 +91,12 @@ async def _close_others(order: Order, paid: Payment) -> None:
     for payment in others:
         is_ours_to_confirm = PROVIDERS[payment.provider].traits.confirm_moves_money
         if payment.id != paid.id and not (is_ours_to_confirm and payment.status == PaymentStatus.CREATED):
-            await enqueue("close", {"payment": str(payment.id)}, f"close:{payment.id}:{clock.new_id()}")
+            await shut_later(payment)
+
+
+async def shut_later(payment: Payment) -> None:
+    """Leaves it to the worker to make a payment unpayable at its PG, however often; in the caller's transaction."""
+    await enqueue("close", {"payment": str(payment.id)}, f"close:{payment.id}:{clock.new_id()}")
 
 
 def _deposit_end(outcome: Outcome) -> datetime:

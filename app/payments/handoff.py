@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from app.database import write_transaction
 from app.payments.accounts import Gateways, attempt_of
-from app.payments.closing import shut_later
+from app.payments.following import shut_later
 from app.payments.provider import Account, Handoff, Over, Redirect, StoredError, Traits, Urls
 from app.payments.starting import hold_for_window
 from app.payments.states import PaymentStatus

@@ -11,8 +11,8 @@ from app.orders.states import PAYABLE, OrderStatus
 from app.orders.tables import Order
 from app.payments import watching
 from app.payments.accounts import Gateways, Offer
-from app.payments.closing import end_payment, shut, shut_later
-from app.payments.following import lock_order, move_order
+from app.payments.closing import end_payment, shut
+from app.payments.following import lock_order, move_order, shut_later
 from app.payments.provider import Misconfigured, Unreachable
 from app.payments.providers import PROVIDERS
 from app.payments.states import OPEN, Cause, PaymentStatus
