@@ -2,12 +2,16 @@
 
 import argparse
 import asyncio
+import json
 import os
+import re
 import sqlite3
 import sys
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import date, timedelta
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
+from zoneinfo import ZoneInfo
 
 import asyncpg
 
@@ -15,9 +19,13 @@ from app.database import DB, make_engine
 from app.engine import Engine
 from app.settings import BadSetting, Settings
 
+if TYPE_CHECKING:
+    from app.shops.tables import Shop
+
 T = TypeVar("T")
 
 ROOT = Path(__file__).parent.parent
+NOT_CURRENT = "The database's tables are not up to date: run `./sellog migrate` first."
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -28,21 +36,29 @@ def main(arguments: Sequence[str]) -> int:
         return run_tests(list(arguments[1:]))
     options = _parser().parse_args(arguments)
     command: Callable[[argparse.Namespace], int] = options.command
+    from app.checking.reporting import NoLedger
     from app.demo import NoFolder
     from app.migrating import MigrationFailed
     from app.serving import PortTaken
 
     try:
         return command(options)
-    except (BadSetting, PortTaken, NoFolder, CannotStart, MigrationFailed) as error:
+    except (BadSetting, PortTaken, NoFolder, NoLedger, CannotStart, MigrationFailed) as error:
         print(error, file=sys.stderr)
         return 1
+    except BadUsage as error:
+        print(error, file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         return 130
 
 
 class CannotStart(Exception):
     """Something outside is not as it must be; the message says what to do."""
+
+
+class BadUsage(Exception):
+    """An argument that makes no sense, as only the database can tell."""
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -69,6 +85,17 @@ def _parser() -> argparse.ArgumentParser:
     migrate.add_argument("--sample", action="store_true", help="add the two sample shops as well")
     migrate.set_defaults(command=_migrate)
 
+    check = commands.add_parser("check", help="whether everything in the database is as it must be; 1 if it is not")
+    check.add_argument("--ledger", type=_address, metavar="URL", help="compare with the ledger of the sandbox there")
+    check.set_defaults(command=_check)
+
+    compare = commands.add_parser(
+        "compare", help="a day of each gateway's own list against our payments; 1 if they differ"
+    )
+    compare.add_argument("--day", type=_day, metavar="YYYY-MM-DD", help="in the shop's time zone (default: yesterday)")
+    compare.add_argument("--shop", metavar="DOMAIN", help="this shop's accounts alone (default: every shop's)")
+    compare.set_defaults(command=_compare)
+
     commands.add_parser("test", help="the whole test suite; what follows is handed to pytest")
     return parser
 
@@ -77,6 +104,21 @@ def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError("must be a whole number from 1")
     return int(text)
+
+
+def _address(text: str) -> str:
+    if not re.match(r"https?://[^/?#\s]", text):
+        raise argparse.ArgumentTypeError("must be an address such as http://localhost:8001")
+    return text
+
+
+def _day(text: str) -> date:
+    try:
+        if re.fullmatch(r"20\d\d-\d\d-\d\d", text):
+            return date.fromisoformat(text)
+    except ValueError:
+        pass
+    raise argparse.ArgumentTypeError("must be a day such as 2026-11-21")
 
 
 def _demo(options: argparse.Namespace) -> int:
@@ -104,7 +146,7 @@ def _settings_of_current_database() -> Settings:
 
     settings = read_settings(os.environ)
     if not asyncio.run(_on_database(settings, lambda engine: is_current())):
-        raise CannotStart("The database's tables are not up to date: run `./sellog migrate` first.")
+        raise CannotStart(NOT_CURRENT)
     return settings
 
 
@@ -127,6 +169,82 @@ def _migrate(options: argparse.Namespace) -> int:
     asyncio.run(_on_database(settings, bring_up_to_date))
     print("The database is up to date.")
     return 0
+
+
+def _check(options: argparse.Namespace) -> int:
+    from app.checking import Breach
+    from app.checking.reporting import check_books, lines_of, summary
+    from app.migrating import is_current
+
+    # Whoever may read the database may check it: no keys are needed.
+    database_url = os.environ.get("SELLOG_DATABASE_URL", "sqlite:///sellog.sqlite")
+    settings = Settings("development", base_url="", database_url=database_url, secret_keys=())
+
+    async def check(engine: Engine) -> tuple[int, list[Breach]]:
+        if not await is_current():
+            raise CannotStart(NOT_CURRENT)
+        return await check_books(options.ledger)
+
+    checkouts, breaches = asyncio.run(_on_database(settings, check))
+    for line in lines_of(breaches):
+        print(line)
+    print(summary(checkouts, len(breaches)))
+    return 1 if breaches else 0
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from app.edge import configure_logging
+
+    settings = _settings_of_current_database()
+    configure_logging(sys.stderr)
+    return asyncio.run(_compare_accounts(settings, options.day, options.shop))
+
+
+async def _compare_accounts(settings: Settings, day: date | None, domain: str | None) -> int:
+    """Every account in turn; one that cannot be asked keeps no other waiting. Raises BadUsage."""
+    from app.main import gateways_of
+    from app.payments.comparing import compare_day, find_day, list_compared, moved_payments
+    from app.payments.provider import Misconfigured, Unreachable
+    from app.sealing import Unsealable
+
+    compared = payments = differences = unasked = 0
+    async with gateways_of(settings) as gateways:
+        for shop, chosen in await _shops_and_days(day, domain):
+            for account in await list_compared(shop):
+                name = f"{shop.domain} {account.account_key.partition(':')[2]} {chosen}"
+                try:
+                    found = await compare_day(gateways, account, chosen)
+                except (Unreachable, Misconfigured, Unsealable) as error:
+                    print(f"{name}: COULD NOT BE ASKED, nothing is known of it: {type(error).__name__}: {error}")
+                    unasked += 1
+                    continue
+                for each in found:
+                    sums = f"ours {each.ours}, the gateway's {each.theirs} {each.currency}"
+                    print(f"{name}: {each.kind} {each.reference} ({each.pg_payment_id}): {sums}")
+                compared, differences = compared + 1, differences + len(found)
+                payments += len(await moved_payments(account, await find_day(account, chosen)))
+    print(f"Accounts compared: {compared}, not to be asked: {unasked}, differences: {differences}")
+    print(json.dumps({"accounts": compared, "payments": payments, "differences": differences}))
+    return 1 if differences or unasked else 0
+
+
+async def _shops_and_days(day: date | None, domain: str | None) -> "list[tuple[Shop, date]]":
+    """The shops to compare, each with the day. Raises BadUsage."""
+    from app import clock
+    from app.shops.tables import Shop
+    from app.shops.tenancy import NotFound, find_shop
+
+    try:
+        shops = [await find_shop(domain)] if domain is not None else await Shop.objects().order_by(Shop.domain)
+    except NotFound:
+        raise BadUsage(f"--shop: there is no shop {domain!r}.") from None
+    chosen = []
+    for shop in shops:
+        today = clock.now().astimezone(ZoneInfo(shop.time_zone)).date()
+        if day and day > today:
+            raise BadUsage(f"--day: {day} has not begun for {shop.domain}: in {shop.time_zone} it is {today}.")
+        chosen.append((shop, day or today - timedelta(days=1)))
+    return chosen
 
 
 async def _on_database(settings: Settings, work: Callable[[Engine], Awaitable[T]]) -> T:

@@ -11,7 +11,7 @@ import httpx
 from litestar import Litestar, Request, Response, get
 from litestar.config.compression import CompressionConfig
 from litestar.config.csrf import CSRFConfig
-from litestar.datastructures import CacheControlHeader
+from litestar.datastructures import CacheControlHeader, State
 from litestar.di import Provide
 from litestar.enums import MediaType
 from litestar.params import FromPath
@@ -19,7 +19,7 @@ from litestar.response import File
 from litestar.static_files import create_static_files_router
 
 from app.background import Background
-from app.checkout import mails
+from app.checkout import alert_mails, mails
 from app.checkout.controllers import CheckoutController
 from app.checkout.order_controllers import OrderController, ResultController
 from app.database import DB, make_engine
@@ -29,10 +29,11 @@ from app.jobs import worker
 from app.messages import delivering
 from app.metrics import Metrics
 from app.pages import HTMX, HTMX_URL, STATIC, csrf_cookie_name
-from app.payments import closing, inbox, refunding
+from app.payments import closing, comparing, inbox, refunding
 from app.payments.accounts import Gateways, check_keys
 from app.payments.controllers import ReturnController, WebhookController
 from app.payments.expiring import expire_due
+from app.payments.noticing import notice_poison, notice_stuck
 from app.payments.reconciling import reconcile_due
 from app.sealing import Ring
 from app.settings import Settings
@@ -44,6 +45,9 @@ from app.shops.tenancy import NotFound, find_shop
 DRAIN = 20.0
 
 PLAIN = "exclude_from_compression"
+
+# Seconds: what no shopper waits for.
+SWEEPS_REST = {"deliver": 60.0, "compare": 600.0, "stuck": 60.0, "poison": 60.0}
 
 A_DAY = CacheControlHeader(public=True, max_age=86_400)
 
@@ -61,7 +65,7 @@ def create_app(settings: Settings, http: httpx.AsyncClient | None = None, work: 
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         background = Background()
-        async with gateways_of(settings, http) as gateways:
+        async with gateways_of(app.state.settings, app.state.http) as gateways:
             # Whoever has left a job that should be done at once sets it.
             wake = asyncio.Event()
             app.state.update(gateways=gateways, background=background, wake=wake)
@@ -113,8 +117,13 @@ def create_app(settings: Settings, http: httpx.AsyncClient | None = None, work: 
         request_max_body_size=64 * 1024,
         logging_config=None,
     )
-    app.state.update(settings=settings, metrics=Metrics())
+    furnish(app, settings, http)
     return app
+
+
+def furnish(app: Litestar, settings: Settings, http: httpx.AsyncClient | None = None) -> None:
+    """What the app lives on from its next start: tests furnish one anew, because to build its routes takes longer."""
+    app.state = State({"settings": settings, "http": http, "metrics": Metrics()}, deep_copy=False)
 
 
 @asynccontextmanager
@@ -135,7 +144,7 @@ async def gateways_of(settings: Settings, http: httpx.AsyncClient | None = None)
 
 async def run_worker(gateways: Gateways, wake: asyncio.Event | None = None) -> None:
     """The worker loop of this process, until cancelled."""
-    await worker.run(handlers_of(gateways), sweeps_of(gateways), wake=wake)
+    await worker.run(handlers_of(gateways), sweeps_of(gateways), SWEEPS_REST, wake=wake)
 
 
 def handlers_of(gateways: Gateways) -> dict[str, worker.Handler]:
@@ -143,7 +152,9 @@ def handlers_of(gateways: Gateways) -> dict[str, worker.Handler]:
         "refund": partial(refunding.carry_out, gateways),
         "close": partial(closing.carry_out, gateways),
         "inbox": partial(inbox.handle, gateways),
+        "compare": partial(comparing.carry_out, gateways),
         "mail": partial(mails.write, gateways.settings),
+        "alert": partial(alert_mails.write, gateways.settings),
         "deliver": delivering.Courier(gateways.settings).deliver,
     }
 
@@ -152,6 +163,9 @@ def sweeps_of(gateways: Gateways) -> dict[str, worker.Sweep]:
     return {
         "reconcile": partial(reconcile_due, gateways),
         "expire": partial(expire_due, gateways),
+        "compare": comparing.compare_yesterday,
+        "stuck": notice_stuck,
+        "poison": notice_poison,
         "deliver": partial(delivering.resume, gateways.settings),
     }
 

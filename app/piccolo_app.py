@@ -7,10 +7,34 @@ from piccolo.conf.apps import AppConfig
 from app.jobs.tables import Job
 from app.messages.tables import Message
 from app.orders.tables import Order, OrderItem
-from app.payments.tables import InboxEvent, Payment, PaymentEvent, ProviderAccount, Refund
+from app.payments.tables import (
+    Alert,
+    Difference,
+    Dispute,
+    InboxEvent,
+    Payment,
+    PaymentEvent,
+    ProviderAccount,
+    Refund,
+)
 from app.shops.tables import Product, Shop
 
-TABLES = [Shop, Product, Order, OrderItem, ProviderAccount, Payment, PaymentEvent, InboxEvent, Refund, Job, Message]
+TABLES = [
+    Shop,
+    Product,
+    Order,
+    OrderItem,
+    ProviderAccount,
+    Payment,
+    PaymentEvent,
+    InboxEvent,
+    Refund,
+    Dispute,
+    Alert,
+    Difference,
+    Job,
+    Message,
+]
 
 APP_CONFIG = AppConfig(
     app_name="sellog",

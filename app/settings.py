@@ -124,6 +124,8 @@ class Settings:
     metrics_token: str = field(default="", repr=False)
     smtp_url: str = field(default="", repr=False)
     mail_from: str = ""
+    # Who is told of what needs a person, where a shop names nobody.
+    alerts_to: str = ""
     gateways: Mapping[str, GatewaySettings] = field(default_factory=dict)
 
     @property
@@ -155,6 +157,7 @@ class Settings:
             metrics_token=environ.get("SELLOG_METRICS_TOKEN", ""),
             smtp_url=environ.get("SELLOG_SMTP_URL", "").strip(),
             mail_from=environ.get("SELLOG_MAIL_FROM", "").strip(),
+            alerts_to=environ.get("SELLOG_ALERTS_TO", "").strip(),
             gateways={name: _gateway(environ, names) for name, names in GATEWAYS.items()},
         )
         settings._check_mail()
@@ -167,6 +170,8 @@ class Settings:
             raise BadSetting("SELLOG_MAIL_FROM is missing: write the address that mails come from.")
         if self.mail_from and not _ADDRESS.fullmatch(self.mail_from):
             raise BadSetting("SELLOG_MAIL_FROM is not an address: write one alone, such as orders@example.com.")
+        if self.alerts_to and not _ADDRESS.fullmatch(self.alerts_to):
+            raise BadSetting("SELLOG_ALERTS_TO is not an address: write one alone, such as owner@example.com.")
 
     def _check_production(self, base_url_given: bool) -> None:
         if not base_url_given:

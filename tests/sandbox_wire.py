@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing
+from contextlib import AbstractContextManager, asynccontextmanager, closing, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -13,6 +13,7 @@ import httpx
 from litestar import Litestar
 
 from app.sandbox.main import create_sandbox
+from tests.shelf import Shelf
 
 ORIGIN = "http://sandbox.test"
 HARU = {
@@ -33,6 +34,7 @@ HOOK = "http://shop.test/webhooks/toss/haru"
 LISTENING = HARU | {"webhook_url": HOOK}
 KEY = (HARU["secret_key"], "")
 _waited: ContextVar[list[float] | None] = ContextVar("waited", default=None)
+_shelf = Shelf()
 
 
 async def sleep(seconds: float) -> None:
@@ -180,12 +182,18 @@ class Practice:
 async def practice(**options: Any) -> AsyncIterator[Practice]:
     """Open a sandbox; `options` go to `create_sandbox`."""
     clock, inbox = Clock(), Inbox()
-    given = {"accounts": [HARU, NAMU], "now": clock, "sleep": sleep, "webhook_post": inbox}
-    app = create_sandbox(**{**given, **options})
-    transport = SandboxTransport(app)
-    with closing(app.state.book):
+    given = {"accounts": [HARU, NAMU], "now": clock, "sleep": sleep, "webhook_post": inbox, **options}
+    with _sandbox(given) as app, closing(app.state.book):
+        transport = SandboxTransport(app)
         async with httpx.AsyncClient(transport=transport, base_url=ORIGIN) as wire:
             yield Practice(app, clock, transport, wire, Buyer(wire), inbox)
+
+
+def _sandbox(options: dict[str, Any]) -> AbstractContextManager[Litestar]:
+    if {"assets", "mail_listener"} & set(options):
+        return nullcontext(create_sandbox(**options))
+    played = frozenset(account["provider"] for account in options["accounts"])
+    return _shelf.lend(played, lambda idle: create_sandbox(**options, reuse=idle))
 
 
 def handoff(reference: str = "ORDER0001", amount: int = 15000, **request: Any) -> dict[str, Any]:

@@ -4,8 +4,8 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, nullcontext
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from html import unescape
 from typing import Any
@@ -18,23 +18,23 @@ from app import clock
 from app.edge import Edge
 from app.jobs import worker
 from app.jobs.tables import Job
-from app.main import create_app, handlers_of, sweeps_of
+from app.main import create_app, furnish, handlers_of, sweeps_of
 from app.orders.tables import Order
-from app.payments.accounts import Gateways, adopt
+from app.payments.accounts import Gateways
 from app.payments.provider import Outcome, OutcomeStatus
-from app.payments.providers import PROVIDERS
 from app.payments.settling import settle
 from app.payments.states import Cause
 from app.payments.tables import Payment, PaymentEvent, ProviderAccount
-from app.sealing import Ring
 from app.settings import GatewaySettings, Settings
-from app.shops.catalogue import add_product, add_shop
 from app.shops.tables import Product, Shop
 from tests.sandbox_wire import LISTENING, NAMU, ORIGIN, Practice, practice
+from tests.shelf import Shelf
+from tests.stock import Contract, stock_up
 
 BASE = "http://shop.test"
 KEYS = (bytes(range(32)),)
 EMAIL = "minji.kim@example.com"
+_shelf = Shelf()
 
 
 class Clock:
@@ -72,29 +72,6 @@ def make_settings(database_url: str, **changes: Any) -> Settings:
             **changes,
         }
     )
-
-
-@dataclass(frozen=True)
-class Contract:
-    """A shop's contract with a PG: `raw` is the account as the sandbox knows it."""
-
-    shop: str
-    raw: dict[str, Any]
-    ways: tuple[str, ...] = ("card",)
-    handoff: str = "widget"
-    mode: str = "test"
-
-    @property
-    def provider(self) -> str:
-        return self.raw["provider"]
-
-    def settings(self, where: GatewaySettings) -> GatewaySettings:
-        traits = PROVIDERS[self.provider].traits
-        names = {traits.public_key, *traits.secrets, "store_id"} & set(self.raw)
-        credentials = {name: self.raw[name] for name in names} | ({"mode": self.mode} if "store_id" in names else {})
-        return replace(
-            where, credentials=credentials, merchant=self.raw["merchant"], ways=self.ways, handoff=self.handoff
-        )
 
 
 TOSS_ALONE = (Contract("haru", LISTENING), Contract("namu", NAMU))
@@ -280,39 +257,28 @@ async def open_market(
             practice(now=time, accounts=[each.raw for each in contracts], webhook_post=post)
         )
         settings = make_settings(database_url, **changes)
-        app = create_app(settings, http=httpx.AsyncClient(transport=pg.transport), work=False)
+        app = stack.enter_context(_shop(settings, httpx.AsyncClient(transport=pg.transport), bool(changes)))
         shop_wire = httpx.AsyncClient(transport=httpx.ASGITransport(Edge(app)), base_url=BASE)
         await stack.enter_async_context(running(app))
-        haru = await add_shop("haru", "하루상점", legal="하루상점 · 대표 한소라")
-        namu = await add_shop("namu", "나무상점", accent=48)
-        accounts = await _sign(contracts, settings, {"haru": haru, "namu": namu})
-        for contract, account in zip(contracts, accounts, strict=True):
+        stock = await stock_up(contracts, settings)
+        for contract, account in zip(contracts, stock.accounts, strict=True):
             address = contract.raw.get("webhook_url", f"{BASE}/webhooks/{account.provider}/{contract.shop}")
             hooks[address] = f"/webhooks/{account.provider}/{account.id}"
-        yield Market(
-            app=app,
-            pg=pg,
-            time=time,
-            hooks=hooks,
-            accounts=accounts,
-            haru=haru,
-            namu=namu,
-            mug=await add_product(haru, "백자 유약 머그", 26_000, stock=12, max_per_order=10),
-            last=await add_product(haru, "밀랍 기둥초", 21_000, stock=1),
-            spoon=await add_product(namu, "벚나무 숟가락", 16_000),
-        )
+        haru, namu = stock.shops
+        mug, last, spoon = stock.products
+        yield Market(app, pg, time, hooks, stock.accounts, haru, namu, mug, last, spoon)
 
 
-async def _sign(contracts: Sequence[Contract], settings: Settings, shops: dict[str, Shop]) -> list[ProviderAccount]:
-    """The account of each contract."""
-    signed: dict[int, ProviderAccount] = {}
-    for place in {(each.shop, each.provider) for each in contracts}:
-        shop, provider = place
-        here = [number for number, each in enumerate(contracts) if (each.shop, each.provider) == place]
-        given = [contracts[number].settings(settings.gateways[provider]) for number in here]
-        rows = await adopt(Ring(settings.secret_keys), shops[shop], provider, given)
-        signed |= dict(zip(here, rows, strict=True))
-    return [signed[number] for number in range(len(contracts))]
+def _shop(settings: Settings, http: httpx.AsyncClient, is_special: bool) -> AbstractContextManager[Litestar]:
+    """The app. One with settings of its own is built for it; the others differ in nothing but the database."""
+
+    def make(idle: Litestar | None) -> Litestar:
+        if idle is None:
+            return create_app(settings, http, work=False)
+        furnish(idle, settings, http)
+        return idle
+
+    return nullcontext(make(None)) if is_special else _shelf.lend("shop", make)
 
 
 @pytest.fixture

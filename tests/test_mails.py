@@ -9,7 +9,7 @@ import pytest
 
 from app import clock
 from app.checkout import mails
-from app.checkout.mails import WORDS
+from app.checkout.mails import REFUNDS, WORDS
 from app.database import write_transaction
 from app.engine import Engine
 from app.jobs.queue import LEASE, enqueue
@@ -271,8 +271,9 @@ async def test_a_shopper_is_asked_where_the_refund_goes(database: Engine, time: 
 async def test_every_mail_speaks_the_shops_language_alone(
     database: Engine, time: Clock, kind: str, domain: str
 ) -> None:
-    till = await open_till(domain, **DEPOSIT | {"deposit_bank": "KB", "deposit_holder": "Namu"})
-    message = await till.told(kind, **({"amount": "100"} if kind == "refunded" else {}))
+    order = {"status": OrderStatus.PENDING if kind == "pay_again" else OrderStatus.PAID}
+    till = await open_till(domain, order, **DEPOSIT | {"deposit_bank": "KB", "deposit_holder": "Namu"})
+    message = await till.told(kind, **({"amount": "100"} if kind in REFUNDS else {}))
     text = message.subject + message.body
     assert any("가" <= letter <= "힣" for letter in text) == (domain == "haru")
     assert "%(" not in text

@@ -262,6 +262,11 @@ async def test_the_list_is_read_to_its_end() -> None:
     }
 
 
+async def test_a_list_that_does_not_go_on_is_no_answer() -> None:
+    with pytest.raises(Unreachable, match="does not go on"):
+        await listed(Pg(page(PAID), page(PAID)))
+
+
 async def test_only_what_moved_within_the_time_is_listed() -> None:
     moments = ["2026-09-09T23:59:59.999Z", "2026-09-10T00:00:00Z", "2026-09-10T23:59:59Z", "2026-09-11T00:00:00Z"]
     found = await listed(Pg(page(*[{**PAID, "paidAt": moment} for moment in moments]), page()))

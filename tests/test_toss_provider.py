@@ -622,6 +622,12 @@ async def test_the_list_is_read_page_by_page_in_korean_time(toss: Toss, pg: Pg) 
     assert ("startingAfter" in first, second["startingAfter"]) == (False, "txrd_999")
 
 
+async def test_a_list_that_does_not_go_on_is_no_answer(toss: Toss, pg: Pg) -> None:
+    pg.lookup = (200, [row(number) for number in range(1000)])
+    with pytest.raises(Unreachable, match="does not go on"):
+        await listed(toss)
+
+
 @pytest.mark.parametrize("answer", [{"code": "x"}, [{"status": "DONE"}], [1], "<html>"])
 async def test_a_list_that_cannot_be_read_is_no_answer(toss: Toss, pg: Pg, answer: Any) -> None:
     pg.lookup = (200, answer)

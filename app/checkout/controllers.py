@@ -1,6 +1,7 @@
 """From the checkout form to the PG's door."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from urllib.parse import urlencode
 
@@ -12,6 +13,7 @@ from litestar.response import Redirect
 from app.checkout.form import CheckoutForm, is_token, parse_quantity
 from app.checkout.order_page import OrderPage, OrderView
 from app.checkout.ways import WayView, views_of_ways
+from app.database import write_transaction
 from app.language import N_, translator
 from app.money import Money
 from app.orders.placing import Wanted, form_token, held_by_form, place_order
@@ -23,6 +25,7 @@ from app.pages import language_of, page
 from app.payments.accounts import Gateways, Offer, list_offers, note_health
 from app.payments.closing import close_order, give_up
 from app.payments.concluding import look_again
+from app.payments.following import offer_again
 from app.payments.handoff import hand_over
 from app.payments.provider import Misconfigured, Over, Unreachable
 from app.payments.starting import NotPayable, begin_payment
@@ -32,6 +35,9 @@ from app.payments.tenancy import find_payment
 from app.shops.tables import Product, Shop
 from app.shops.tenancy import find_product
 from app.shops.views import view_of
+
+# How long a shopper to whom a PG did not open may still be trying.
+TRYING_AGAIN = timedelta(minutes=10)
 
 UNBEGUN = (
     N_("결제사에 연결하지 못했어요"),
@@ -144,6 +150,9 @@ class CheckoutController(Controller):
             return _to_order(request, shop, order)
         except (Unreachable, Misconfigured) as error:
             await note_health(found.account, error)
+            if isinstance(error, Unreachable):
+                async with write_transaction():
+                    await offer_again(order, TRYING_AGAIN)
             return self._unbegun(request, shop, found, order, view, isinstance(error, Misconfigured))
         return page(
             request,

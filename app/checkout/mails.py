@@ -11,14 +11,16 @@ from babel.dates import format_datetime
 from piccolo.columns.combination import WhereRaw
 
 from app import clock
+from app.checkout.order_page import OrderPage
 from app.database import write_transaction
 from app.jobs.tables import Job
+from app.jobs.worker import NotYet
 from app.language import LANGUAGES, N_, Translator, translator
 from app.messages.posting import post
-from app.money import Money
+from app.money import CURRENCIES, Money
 from app.orders.tables import Order, OrderItem
-from app.payments.states import PaymentStatus
-from app.payments.tables import Payment
+from app.payments.states import PaymentStatus, RefundStatus
+from app.payments.tables import Payment, Refund
 from app.settings import Settings
 from app.shops.tables import Shop
 
@@ -28,6 +30,13 @@ DEPOSIT_REVERSED = "deposit_reversed"
 DEPOSIT_EXPIRED = "deposit_expired"
 REFUNDED = "refunded"
 REFUND_ACCOUNT_WANTED = "refund_account_wanted"
+DEPOSIT_RECEIVED = "deposit_received"
+SURPLUS_REFUNDED = "surplus_refunded"
+UNUSED_REFUNDED = "unused_refunded"
+MISMATCH_REFUNDED = "mismatch_refunded"
+PAY_AGAIN = "pay_again"
+
+REFUNDS = frozenset({REFUNDED, SURPLUS_REFUNDED, UNUSED_REFUNDED, MISMATCH_REFUNDED})
 
 # Title (the subject as well) and the paragraph below it.
 WORDS = {
@@ -61,12 +70,34 @@ WORDS = {
             "주문 화면에서 은행과 계좌번호를 적어 주세요."
         ),
     ),
+    DEPOSIT_RECEIVED: (
+        N_("입금을 확인했어요"),
+        N_("보내 주신 돈이 들어왔습니다. 결제가 끝나 주문을 가게에 전했습니다."),
+    ),
+    SURPLUS_REFUNDED: (
+        N_("두 번 결제된 금액을 돌려드렸어요"),
+        N_("이 주문에 한 번 더 결제된 금액을 돌려드렸습니다. 카드나 계좌에는 며칠 뒤에 나타날 수 있어요."),
+    ),
+    UNUSED_REFUNDED: (
+        N_("결제하신 금액을 돌려드렸어요"),
+        N_("결제하신 돈을 이 주문에 쓸 수 없어 돌려드렸습니다. 카드나 계좌에는 며칠 뒤에 나타날 수 있어요."),
+    ),
+    MISMATCH_REFUNDED: (
+        N_("주문과 맞지 않는 결제를 돌려드렸어요"),
+        N_("금액이나 통화가 주문과 달라 받은 돈을 돌려드렸습니다. 카드나 계좌에는 며칠 뒤에 나타날 수 있어요."),
+    ),
+    PAY_AGAIN: (
+        N_("아직 결제되지 않았어요"),
+        N_("결제를 마치지 못했습니다. 물건이 남아 있는 동안 주문 화면에서 다시 결제하실 수 있어요."),
+    ),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """A mail about an order, as the rows stood when they were read. `refund` is what went back this time."""
+    """A mail about an order, as the rows stood when they were read. `refund` is what went back this time, `so_far` with
+    what went back before.
+    """
 
     kind: str
     shop: Shop
@@ -74,6 +105,9 @@ class Mail:
     items: list[OrderItem]
     payment: Payment | None
     refund: Money | None
+    so_far: Money
+    # Whether what it tells of, or asks for, is still so.
+    is_true: bool
     # The order's page.
     link: str
 
@@ -81,15 +115,25 @@ class Mail:
     async def load(cls, settings: Settings, payload: Mapping[str, str]) -> "Mail":
         order = await Order.objects().get(Order.id == UUID(payload["order"]))
         shop = await Shop.objects().get(Shop.id == order.shop)
+        kind, payment, so_far, is_true = payload["mail"], None, order.refunded, True
+        if "payment" in payload:
+            payment = await Payment.objects().get(Payment.id == UUID(payload["payment"]))
+            kind = DEPOSIT_RECEIVED if kind == PAID and payment.deposit_due_at else kind
+        if "refund" in payload:
+            refunds = await Refund.objects().where(Refund.payment == payment.id)
+            done = {refund.id: refund.amount for refund in refunds if refund.status == RefundStatus.SUCCEEDED}
+            so_far, is_true = Money(sum(done.values()), order.currency), UUID(payload["refund"]) in done
+        if kind == PAY_AGAIN:
+            is_true = await _can_be_paid(shop, order)
         return cls(
-            kind=payload["mail"],
+            kind=kind,
             shop=shop,
             order=order,
             items=await OrderItem.objects().where(OrderItem.order == order.id).order_by(OrderItem.id),
-            payment=await Payment.objects().get(Payment.id == UUID(payload["payment"]))
-            if "payment" in payload
-            else None,
-            refund=Money(int(payload["amount"]), order.currency) if "amount" in payload else None,
+            payment=payment,
+            refund=_money(payload, order),
+            so_far=so_far,
+            is_true=is_true,
             link=f"{settings.base_url}/{shop.domain}/orders/{order.token}",
         )
 
@@ -105,8 +149,8 @@ class Mail:
 
     @property
     def is_outdated(self) -> bool:
-        """Whether it would ask for a transfer that was made meanwhile, or that comes too late."""
-        return self.kind == DEPOSIT_ACCOUNT and not self.awaits_deposit
+        """Whether it would ask for a transfer that was made meanwhile or comes too late, or say what is so no more."""
+        return (self.kind == DEPOSIT_ACCOUNT and not self.awaits_deposit) or not self.is_true
 
     @property
     def subject(self) -> str:
@@ -130,11 +174,11 @@ class Mail:
 
     def _facts(self, _: Translator) -> list[tuple[str, str | None]]:
         """What this mail is about, in figures."""
-        if self.kind == REFUNDED and self.refund:
-            is_first = self.order.refunded == self.refund
+        if self.kind in REFUNDS and self.refund:
+            is_only = self.kind != REFUNDED or self.so_far == self.refund
             return [
                 (_("이번에 돌려드린 금액"), self.refund.text(self.lang)),
-                (_("지금까지 돌려드린 금액"), None if is_first else self.order.refunded.text(self.lang)),
+                (_("지금까지 돌려드린 금액"), None if is_only else self.so_far.text(self.lang)),
             ]
         if self.payment is None or not self.awaits_deposit:
             return []
@@ -167,7 +211,8 @@ async def write(settings: Settings, payload: Mapping[str, str]) -> None:
     """The job "mail": one message for each change that asks for one, however often the job runs.
 
     The payload names the `mail`, the `order`, what moved it (`payment`) where a mail tells of that, and for a refund
-    its `amount` in minor units. A mail that would ask for a transfer that nobody waits for any more is left out.
+    its row, its `amount` in minor units and its `currency`. A mail that is not true any more is left out. Raises NotYet
+    while it is being decided whether it is.
     """
     keys = await _keys_of(payload)
     mail = await Mail.load(settings, payload)
@@ -176,6 +221,24 @@ async def write(settings: Settings, payload: Mapping[str, str]) -> None:
     async with write_transaction():
         for key in keys:
             await post(settings, key, mail.shop.name, mail.order.customer_email, mail.subject, mail.body)
+
+
+async def _can_be_paid(shop: Shop, order: Order) -> bool:
+    """Whether the shopper can pay it now: its payments allow it, and its goods are there. Raises NotYet."""
+    found = await OrderPage.load(shop, order.token)
+    if found.undecided and not found.is_paid:
+        raise NotYet("a payment of it is being decided")
+    items = await OrderItem.select(
+        OrderItem.quantity, OrderItem.product.stock.as_alias("stock"), OrderItem.product.is_active.as_alias("is_sold")
+    ).where(OrderItem.order == order.id)
+    is_there = order.holds_stock or all(item["stock"] is None or item["stock"] >= item["quantity"] for item in items)
+    return found.can_be_paid and is_there and all(item["is_sold"] for item in items)
+
+
+def _money(payload: Mapping[str, str], order: Order) -> Money | None:
+    """What went back: of a wrong payment in the currency that was paid. One that we cannot write is left out."""
+    currency = payload.get("currency", order.currency)
+    return Money(int(payload["amount"]), currency) if "amount" in payload and currency in CURRENCIES else None
 
 
 async def _keys_of(payload: Mapping[str, str]) -> list[str]:

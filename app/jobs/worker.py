@@ -47,17 +47,24 @@ async def _do(job: Job, handlers: Mapping[str, Handler]) -> None:
 
 
 async def run(
-    handlers: Mapping[str, Handler], sweeps: Mapping[str, Sweep], pause: float = 2.0, wake: asyncio.Event | None = None
+    handlers: Mapping[str, Handler],
+    sweeps: Mapping[str, Sweep],
+    every: Mapping[str, float] | None = None,
+    pause: float = 2.0,
+    wake: asyncio.Event | None = None,
 ) -> None:
-    """Until cancelled, every `pause` seconds, and at once when `wake` is set.
+    """Until cancelled, every `pause` seconds, and at once when `wake` is set. Sweeps named in `every` rest that many
+    seconds in between.
 
     It outlives every exception: a database that is away for a while ends no worker.
     """
-    wake = wake or asyncio.Event()
+    wake, time, rested = wake or asyncio.Event(), asyncio.get_running_loop().time, dict.fromkeys(every or (), 0.0)
     while True:
         wake.clear()
+        due = {name: sweep for name, sweep in sweeps.items() if rested.get(name, 0.0) <= time()}
+        rested |= {name: time() + rest for name, rest in (every or {}).items() if name in due}
         try:
-            await work_once(handlers, sweeps)
+            await work_once(handlers, due)
         except Exception as error:
             log.error("round_failed", error=describe(error))
         with suppress(TimeoutError):

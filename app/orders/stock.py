@@ -1,5 +1,8 @@
 """Stock: taken by a conditional update, given back once. `Order.holds_stock` says which of the two is next.
 
+A refund may put pieces on sale again (`restock`). The order goes on holding what is left, if only nothing: what a later
+`give_back` puts back is each item's quantity without its `restocked` pieces, and `take_again` begins anew.
+
 Whoever calls these has a write transaction open and the order's row locked.
 """
 
@@ -40,7 +43,8 @@ async def take_again(order: Order) -> None:
             for other in taken:
                 await _put_back(other.product, other.quantity)
             raise
-        await OrderItem.update({OrderItem.is_counted: is_counted}).where(OrderItem.id == item.id)
+        anew = {OrderItem.is_counted: is_counted, OrderItem.restocked: 0}
+        await OrderItem.update(anew).where(OrderItem.id == item.id)
         if is_counted:
             taken.append(item)
     await Order.update({Order.holds_stock: True}).where(Order.id == order.id)
@@ -58,7 +62,20 @@ async def give_back(order: Order) -> None:
         return
     order.holds_stock = False
     for item in await OrderItem.objects().where(OrderItem.order == order.id, OrderItem.is_counted.eq(True)):
-        await _put_back(item.product, item.quantity)
+        await _put_back(item.product, item.quantity - item.restocked)
+
+
+async def restock(order: Order, pieces: int) -> None:
+    """Puts pieces of a refunded order on sale again: no more than it still holds, and none that was never counted."""
+    if pieces < 1 or not order.holds_stock:
+        return
+    counted = OrderItem.objects().where(OrderItem.order == order.id, OrderItem.is_counted.eq(True))
+    for item in await counted.order_by(OrderItem.id):
+        back = min(pieces, item.quantity - item.restocked)
+        if back > 0:
+            await OrderItem.update({OrderItem.restocked: item.restocked + back}).where(OrderItem.id == item.id)
+            await _put_back(item.product, back)
+            pieces -= back
 
 
 async def _put_back(product_id: object, quantity: int) -> None:

@@ -63,3 +63,5 @@ class OrderItem(Table, tablename="order_items", db=DB):
     quantity = Integer(null=False)
     # Whether the pieces came out of a counted stock, and go back into it. A product may be counted later, or no more.
     is_counted = Boolean(default=True, null=False)
+    # How many of them a refund has put on sale again.
+    restocked = Integer(default=0, null=False)

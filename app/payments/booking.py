@@ -1,15 +1,32 @@
-"""Booking: refunds and disputes as the PG tells them, on rows of ours. Always in the transaction that settles."""
+"""Booking: refunds and disputes as the PG tells them, on rows of ours. Always in the transaction that settles.
+
+What they mean for people goes out with them: a mail when money has really gone back, an alert where it cannot.
+"""
+
+import json
+from uuid import UUID
 
 from app import clock
 from app.database import require_transaction
 from app.jobs.queue import enqueue
+from app.orders import stock
 from app.orders.tables import Order
+from app.payments.alerts import close_alert, close_alerts, raise_alert
 from app.payments.events import record
 from app.payments.provider import DisputeSeen, Outcome, RefundSeen
-from app.payments.states import Cause, RefundKind, RefundStatus, refund_sources_of
-from app.payments.tables import Dispute, Payment, Refund
+from app.payments.states import (
+    AlertKind,
+    Cause,
+    PaymentStatus,
+    RefundKind,
+    RefundStatus,
+    refund_sources_of,
+)
+from app.payments.tables import Dispute, Payment, PaymentEvent, Refund
 
 STANDING = {"pending": RefundStatus.PENDING, "succeeded": RefundStatus.SUCCEEDED, "failed": RefundStatus.FAILED}
+# Somebody sent all of it back by hand, before we could.
+GONE_ALREADY = "GONE_ALREADY"
 
 
 async def book(order: Order, payment: Payment, outcome: Outcome, cause: Cause) -> None:
@@ -23,19 +40,65 @@ async def book(order: Order, payment: Payment, outcome: Outcome, cause: Cause) -
 
 async def move_refund(
     order: Order, payment: Payment, refund: Refund, target: RefundStatus, cause: Cause, changes: dict
-) -> bool:
-    """The refund's conditional update and its event, in the caller's transaction with the order's row locked."""
+) -> UUID | None:
+    """The refund's conditional update and its event, in the caller's transaction with the order's row locked; the
+    event's id where this call moved it.
+
+    With its first success its pieces go back on sale. A failure after that takes none away again: they are back in the
+    shop, and may be sold already.
+    """
     require_transaction()
     won = (
         await Refund.update({Refund.status: target, **changes})
         .where(Refund.id == refund.id, Refund.status.is_in(refund_sources_of(target)))
         .returning(Refund.id)
     )
-    if won:
-        evidence = {"refund": str(refund.id), "amount": refund.amount}
-        await record(cause, "refund", order, payment, refund.status, target, evidence)
-        refund.status = target
-    return bool(won)
+    if not won:
+        return None
+    if target is RefundStatus.SUCCEEDED and refund.restock and not await _has_succeeded_before(refund):
+        await stock.restock(order, refund.restock)
+    evidence = {"refund": str(refund.id), "amount": refund.amount}
+    event = await record(cause, "refund", order, payment, refund.status, target, evidence)
+    refund.status = target
+    await _alert(order, payment, refund, changes.get(Refund.failure_code, refund.failure_code))
+    return event
+
+
+async def _has_succeeded_before(refund: Refund) -> bool:
+    successes = PaymentEvent.select(PaymentEvent.evidence).where(
+        PaymentEvent.payment == refund.payment,
+        PaymentEvent.subject == "refund",
+        PaymentEvent.to_status == RefundStatus.SUCCEEDED,
+    )
+    return any(json.loads(event["evidence"]).get("refund") == str(refund.id) for event in await successes)
+
+
+async def _alert(order: Order, payment: Payment, refund: Refund, failure: str | None) -> None:
+    """What the owner has to do about a refund that has just moved, or has no longer to do."""
+    evidence = {"refund": str(refund.id), "kind": refund.kind, "amount": refund.amount, "code": failure}
+    if payment.status != PaymentStatus.MISMATCH:
+        # What was captured by mistake may have been of another currency.
+        evidence["currency"] = payment.currency
+    if refund.status == RefundStatus.FAILED:
+        await close_alerts([AlertKind.SURPLUS], order, payment, "환불 실패로 바뀜")
+        if failure != GONE_ALREADY:
+            await raise_alert(AlertKind.REFUND_FAILED, str(refund.id), order.shop, order, payment, evidence)
+    elif refund.status == RefundStatus.NEEDS_ACCOUNT and refund.kind == RefundKind.SURPLUS:
+        # Another account that the bank does not take is another matter.
+        key = f"{refund.id}:{refund.tries}"
+        await raise_alert(AlertKind.SURPLUS, key, order.shop, order, payment, evidence)
+    elif refund.status == RefundStatus.SUCCEEDED:
+        await _close_where_all_is_back(order, payment)
+
+
+async def _close_where_all_is_back(order: Order, payment: Payment) -> None:
+    done = await Refund.select(Refund.amount).where(
+        Refund.payment == payment.id, Refund.status == RefundStatus.SUCCEEDED
+    )
+    now = await Payment.select(Payment.captured_amount).where(Payment.id == payment.id).first()
+    if 0 < now["captured_amount"] <= sum(row["amount"] for row in done):
+        kinds = [AlertKind.MISMATCH, AlertKind.SURPLUS, AlertKind.REFUND_FAILED]
+        await close_alerts(kinds, order, payment, "모두 돌려드림")
 
 
 async def _book_refunds(order: Order, payment: Payment, outcome: Outcome, cause: Cause) -> None:
@@ -44,11 +107,11 @@ async def _book_refunds(order: Order, payment: Payment, outcome: Outcome, cause:
     for refund in refunds:
         seen = find_seen(refund, outcome)
         if seen is not None:
-            await _book_refund(order, payment, refund, seen, cause)
+            await _book_refund(order, payment, refund, seen, cause, outcome.currency)
     outside = {refund.pg_refund_id for refund in refunds if refund.kind == RefundKind.OUTSIDE}
     for seen in outcome.refunds:
         if seen.reference not in known and seen.pg_refund_id not in outside:
-            await _insert_outside(order, payment, seen, cause)
+            await _insert_outside(order, payment, seen, cause, outcome.currency)
 
 
 def find_seen(refund: Refund, outcome: Outcome) -> RefundSeen | None:
@@ -64,15 +127,45 @@ def find_seen(refund: Refund, outcome: Outcome) -> RefundSeen | None:
     return alive or next(news, None)
 
 
-async def _book_refund(order: Order, payment: Payment, refund: Refund, seen: RefundSeen, cause: Cause) -> None:
+async def _book_refund(
+    order: Order, payment: Payment, refund: Refund, seen: RefundSeen, cause: Cause, currency: str
+) -> None:
     target = STANDING[seen.status]
     changes = {Refund.pg_refund_id: seen.pg_refund_id, Refund.failure_code: seen.failure}
     is_deposit = payment.deposit_due_at is not None and refund.kind != RefundKind.OUTSIDE
     if target is RefundStatus.FAILED and is_deposit:
         # Most often the account that was named does not exist.
         await want_receiver(order, payment, refund, cause, changes)
+        return
+    event = await move_refund(order, payment, refund, target, cause, changes)
+    if event:
+        await _tell_shopper(order, payment, refund, currency, event)
+
+
+async def _tell_shopper(order: Order, payment: Payment, refund: Refund, currency: str, event: UUID) -> None:
+    """That money has gone back, once the PG says that it has. What came and went before we looked was never missed."""
+    if refund.status != RefundStatus.SUCCEEDED:
+        return
+    # The PG may have been asked before this payment's money was booked.
+    now = await Payment.objects().get(Payment.id == payment.id)
+    if not now.captured_amount:
+        return
+    if order.paid_by == payment.id:
+        kind = "refunded"
+    elif now.status == PaymentStatus.MISMATCH:
+        kind = "mismatch_refunded"
     else:
-        await move_refund(order, payment, refund, target, cause, changes)
+        # Paid twice, or too late for an order whose goods are gone.
+        kind = "surplus_refunded" if order.paid_by else "unused_refunded"
+    mail = {
+        "mail": kind,
+        "order": str(order.id),
+        "payment": str(payment.id),
+        "refund": str(refund.id),
+        "amount": str(refund.amount),
+        "currency": currency,
+    }
+    await enqueue("mail", mail, f"mail:{event}")
 
 
 async def want_receiver(order: Order, payment: Payment, refund: Refund, cause: Cause, changes: dict) -> None:
@@ -82,7 +175,7 @@ async def want_receiver(order: Order, payment: Payment, refund: Refund, cause: C
         await enqueue("mail", mail, f"mail:receiver:{refund.id}:{refund.tries}")
 
 
-async def _insert_outside(order: Order, payment: Payment, seen: RefundSeen, cause: Cause) -> None:
+async def _insert_outside(order: Order, payment: Payment, seen: RefundSeen, cause: Cause, currency: str) -> None:
     refund = Refund(
         payment=payment.id,
         kind=RefundKind.OUTSIDE,
@@ -93,8 +186,13 @@ async def _insert_outside(order: Order, payment: Payment, seen: RefundSeen, caus
         failure_code=seen.failure,
     )
     await Refund.insert(refund)
-    evidence = {"kind": refund.kind, "amount": refund.amount}
-    await record(cause, "refund", order, payment, None, refund.status, evidence)
+    evidence = {"refund": str(refund.id), "kind": refund.kind, "amount": refund.amount}
+    event = await record(cause, "refund", order, payment, None, refund.status, evidence)
+    await _alert(order, payment, refund, seen.failure)
+    await _tell_shopper(order, payment, refund, currency, event)
+    if refund.status == RefundStatus.PENDING:
+        # A PG need not tell that it has arrived.
+        await enqueue("refund", {"refund": str(refund.id)}, f"refund:{refund.id}")
 
 
 async def _book_dispute(order: Order, payment: Payment, seen: DisputeSeen, cause: Cause) -> None:
@@ -110,10 +208,18 @@ async def _book_dispute(order: Order, payment: Payment, seen: DisputeSeen, cause
     }
     if known is None:
         named = {column._meta.name: value for column, value in told.items()}
-        await Dispute.insert(Dispute(payment=payment.id, dispute_key=key, **named))
+        known = Dispute(payment=payment.id, dispute_key=key, **named)
+        await Dispute.insert(known)
+        before = None
     elif (known.status, known.is_open) != (seen.status, seen.is_open):
+        before = known.status
         await Dispute.update(told).where(Dispute.id == known.id)
     else:
         return
     evidence = {"dispute": seen.pg_dispute_id, "amount": seen.amount, "reason": seen.reason}
-    await record(cause, "dispute", order, payment, known.status if known else None, seen.status, evidence)
+    await record(cause, "dispute", order, payment, before, seen.status, evidence)
+    if seen.is_open:
+        due = {**evidence, "currency": payment.currency, "due_at": seen.due_at}
+        await raise_alert(AlertKind.DISPUTE, str(known.id), order.shop, order, payment, due)
+    else:
+        await close_alert(AlertKind.DISPUTE, str(known.id), seen.status)

@@ -87,7 +87,7 @@ async def stop_watching(payment: Payment) -> None:
     """Ends the watch over a payment that was left unpaid: it was closed at the PG, or the PG's window is long over."""
     await Payment.update(
         {Payment.closed_at: clock.now(), Payment.next_check_at: None, Payment.lease_until: None}
-    ).where(Payment.id == payment.id, Payment.closed_at.is_null(), Payment.status.is_in(list(ENDED_UNPAID)))
+    ).where(Payment.id == payment.id, Payment.closed_at.is_null(), Payment.status.is_in(sorted(ENDED_UNPAID)))
 
 
 async def close_order(order: Order) -> None:
@@ -97,7 +97,7 @@ async def close_order(order: Order) -> None:
     """
     require_transaction()
     order = await lock_order(order.id)
-    payments = await Payment.objects().where(Payment.order == order.id, Payment.status.is_in(list(OPEN)))
+    payments = await Payment.objects().where(Payment.order == order.id, Payment.status.is_in(sorted(OPEN)))
     if order.status not in PAYABLE or any(payment.status != PaymentStatus.CREATED for payment in payments):
         return
     for payment in payments:

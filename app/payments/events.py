@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from uuid import UUID
 
+from app import clock
 from app.orders.tables import Order
 from app.payments.provider import Outcome
 from app.payments.states import Cause
@@ -28,6 +29,7 @@ async def record(
         from_status=before,
         to_status=after,
         evidence=json.dumps(dict(evidence or {}), ensure_ascii=False, default=str),
+        at=clock.now(),
     )
     await PaymentEvent.insert(event)
     return event.id

@@ -21,6 +21,9 @@ from app.payments.tables import Payment, Refund
 # A transfer may be told of late: the order waits that much longer than the account.
 DEPOSIT_MARGIN = timedelta(days=1)
 
+# Doors by which shoppers see for themselves what became of a payment.
+SEEN_BY_SHOPPER = (Cause.RETURN, Cause.SHOPPER)
+
 ORDER_AFTER = {PaymentStatus.FAILED: OrderStatus.FAILED, PaymentStatus.CANCELLED: OrderStatus.CANCELLED}
 
 
@@ -37,7 +40,8 @@ async def follow(order: Order, payment: Payment, target: PaymentStatus, outcome:
         await _wait_again(order, payment, outcome, cause)
     elif order.paid_by == payment.id:
         event = await move_order(order, OrderStatus(target), cause, payment, {Order.refunded_amount: outcome.refunded})
-        if event and outcome.refunded > payment.refunded_amount:
+        # A PG that tells its refunds one by one says of each when it is done: `booking` writes then.
+        if event and outcome.refunded > payment.refunded_amount and not outcome.refunds:
             amount = str(outcome.refunded - payment.refunded_amount)
             await _mail("refunded", event, order, payment, {"amount": amount})
     elif newly_captured and await _can_take(order):
@@ -58,6 +62,16 @@ async def follow(order: Order, payment: Payment, target: PaymentStatus, outcome:
         await _wait_for_deposit(order, payment, outcome, cause)
     elif target in ORDER_AFTER and not await has_open_payment(order):
         await move_order(order, ORDER_AFTER[target], cause, payment, await _shorter_hold(order))
+    was_undecided = payment.status == PaymentStatus.CONFIRMING
+    if was_undecided and target in states.ENDED_UNPAID and cause not in SEEN_BY_SHOPPER:
+        await offer_again(order)
+
+
+async def offer_again(order: Order, wait: timedelta = timedelta(0)) -> None:
+    """A mail with the order's link for a shopper who may have left without an answer: once for an order, in the
+    caller's transaction. It is left out where the order cannot be paid any more; `wait` leaves time to do so.
+    """
+    await enqueue("mail", {"mail": "pay_again", "order": str(order.id)}, f"mail:pay_again:{order.id}", wait)
 
 
 async def _wait_for_deposit(order: Order, payment: Payment, outcome: Outcome, cause: Cause) -> None:
@@ -127,7 +141,7 @@ async def _can_take(order: Order) -> bool:
 
 
 async def has_open_payment(order: Order) -> bool:
-    return await Payment.exists().where(Payment.order == order.id, Payment.status.is_in(list(states.OPEN)))
+    return await Payment.exists().where(Payment.order == order.id, Payment.status.is_in(sorted(states.OPEN)))
 
 
 async def move_order(
@@ -159,7 +173,8 @@ async def send_back(order: Order, payment: Payment, outcome: Outcome, kind: Refu
         reason="중복 결제 자동 환불" if kind is RefundKind.SURPLUS else "금액 불일치 자동 환불",
     )
     await Refund.insert(refund)
-    await record(cause, "refund", order, payment, None, refund.status, {"kind": kind, "amount": refund.amount})
+    evidence = {"refund": str(refund.id), "kind": kind, "amount": refund.amount}
+    await record(cause, "refund", order, payment, None, refund.status, evidence)
     await enqueue("refund", {"refund": str(refund.id)}, f"refund:{refund.id}")
 
 

@@ -11,10 +11,12 @@ from app import clock
 from app.database import write_transaction
 from app.jobs.queue import enqueue, hasten
 from app.jobs.worker import NotYet
+from app.money import Money
 from app.payments.accounts import Gateways
+from app.payments.alerts import raise_alert
 from app.payments.concluding import SECRET, look_again
-from app.payments.provider import Delivery, Heard
-from app.payments.states import Cause
+from app.payments.provider import Attempt, Delivery, Heard, Misconfigured, Unreachable
+from app.payments.states import AlertKind, Cause
 from app.payments.tables import InboxEvent, Payment, ProviderAccount
 
 log = structlog.get_logger("payments")
@@ -60,11 +62,52 @@ async def handle(gateways: Gateways, payload: Mapping[str, str]) -> None:
             raise NotYet("its payment is not known yet")
         # With our tag it is money without an order; without, another shop's business at the same PG account.
         log.warning("webhook_orphan", inbox_event=str(event.id), tagged=bool(event.reference))
+        if event.reference:
+            await _tell_orphan(gateways, event)
         await _finish(event, ORPHAN if event.reference else NOT_OURS)
         return
+    began = clock.now()
     if not await look_again(gateways, payment, Cause.WEBHOOK):
         raise NotYet("the PG has not answered, or another process is asking")
-    await _finish(event, None)
+    # A PG tells one change in several webhooks, and one look answers all that had come before it.
+    await InboxEvent.update({InboxEvent.handled_at: clock.now(), InboxEvent.error: None}).where(
+        InboxEvent.handled_at.is_null(),
+        InboxEvent.received_at <= began,
+        InboxEvent.reference == event.reference,
+        InboxEvent.account == event.account,
+        (InboxEvent.id == event.id) | (InboxEvent.reference != ""),
+    )
+
+
+async def _tell_orphan(gateways: Gateways, event: InboxEvent) -> None:
+    """The owner is told of money at the PG that no payment here knows. A hint from anybody is told of only where the PG
+    says that there is such money; what cannot be asked is left to the daily compare. Raises NotYet.
+    """
+    account = await ProviderAccount.objects().get(ProviderAccount.id == event.account)
+    evidence = {"reference": event.reference, "pg_payment_id": event.pg_payment_id, "kind": event.kind}
+    if not event.is_verified:
+        money = await _money_at_pg(gateways, account, event)
+        if not money:
+            return
+        evidence |= money
+    async with write_transaction():
+        await raise_alert(AlertKind.ORPHAN, f"{account.id}:{event.reference}", account.shop, evidence=evidence)
+
+
+async def _money_at_pg(gateways: Gateways, account: ProviderAccount, event: InboxEvent) -> dict[str, object]:
+    """The amount that the PG holds under this reference, and its currency; nothing where it holds none."""
+    opened = gateways.open(account)
+    # Nothing but its reference is known of it, and a look-up needs no more.
+    unknown = Attempt(event.reference, Money(0), "card", "", "", event.received_at)
+    try:
+        outcome = await gateways.provider(opened).conclude(unknown, None)
+    except Unreachable as error:
+        raise NotYet(f"{type(error).__name__}: {error}") from None
+    except Misconfigured:
+        return {}
+    left = outcome.captured - outcome.refunded
+    is_meant = outcome.reference == event.reference
+    return {"amount": left, "currency": outcome.currency} if is_meant and left > 0 else {}
 
 
 async def _find(event: InboxEvent) -> Payment | None:

@@ -13,7 +13,7 @@ from app.jobs.worker import NotYet
 from app.money import Money
 from app.orders.tables import Order
 from app.payments.accounts import Gateways, attempt_of
-from app.payments.booking import find_seen, move_refund, want_receiver
+from app.payments.booking import GONE_ALREADY, find_seen, move_refund, want_receiver
 from app.payments.following import lock_order
 from app.payments.provider import (
     BankAccount,
@@ -32,8 +32,6 @@ from app.payments.tables import Payment, Refund
 
 log = structlog.get_logger("payments")
 
-# Somebody sent all of it back by hand, before we could.
-GONE_ALREADY = "GONE_ALREADY"
 RECEIVER = "refund receiver"
 
 
@@ -77,14 +75,21 @@ def banks_of(payment: Payment) -> Mapping[str, str]:
     return PROVIDERS[payment.provider].traits.banks
 
 
-async def name_receiver(gateways: Gateways, payment: Payment, refund: Refund, receiver: BankAccount) -> bool:
-    """The shopper has said where a deposit goes back to: the refund goes on. True when this call did it."""
-    sealed = gateways.ring.seal(json.dumps(asdict(receiver)), RECEIVER)
+def seal_receiver(gateways: Gateways, receiver: BankAccount) -> str:
+    """A bank account as a refund's row keeps it."""
+    return gateways.ring.seal(json.dumps(asdict(receiver)), RECEIVER)
+
+
+async def name_receiver(
+    gateways: Gateways, payment: Payment, refund: Refund, receiver: BankAccount, cause: Cause = Cause.SHOPPER
+) -> bool:
+    """The shopper or the owner says where a deposit goes back to: the refund goes on. True when this call did it."""
+    sealed = seal_receiver(gateways, receiver)
     async with write_transaction():
         order = await lock_order(payment.order)
         # A request with another receiver is another request: it gets another key.
         changes = {Refund.receiver: sealed, Refund.tries: refund.tries + 1, Refund.failure_code: None}
-        if not await move_refund(order, payment, refund, RefundStatus.REQUESTED, Cause.SHOPPER, changes):
+        if not await move_refund(order, payment, refund, RefundStatus.REQUESTED, cause, changes):
             return False
         await enqueue("refund", {"refund": str(refund.id)}, f"refund:{refund.id}:{refund.tries + 1}")
         return True

@@ -6,11 +6,12 @@ from app import clock
 from app.database import write_transaction
 from app.orders.tables import Order
 from app.payments import states, watching
+from app.payments.alerts import close_alerts, raise_alert
 from app.payments.booking import book
 from app.payments.events import evidence_of, record, record_refusal
 from app.payments.following import follow, lock_order, send_back
 from app.payments.provider import Account, Outcome, OutcomeStatus
-from app.payments.states import Cause, PaymentStatus, RefundKind
+from app.payments.states import AlertKind, Cause, PaymentStatus, RefundKind
 from app.payments.tables import Payment
 
 # The PG's words that end or move a payment without capturing money. The others say "not yet".
@@ -51,7 +52,9 @@ async def settle(
         target = _target(payment, outcome)
         if target is None or not await _move(order, payment, target, outcome, cause, sealed_secret):
             if target is PaymentStatus.AWAITING_DEPOSIT and payment.captured_amount and payment.refunded_amount:
-                await record_refusal(cause, order, payment, {"why": "reversed_after_refund", **evidence_of(outcome)})
+                evidence = {"why": "reversed_after_refund", **evidence_of(outcome)}
+                await record_refusal(cause, order, payment, evidence)
+                await raise_alert(AlertKind.REVERSED, str(payment.id), order.shop, order, payment, evidence)
             await _keep_watching(payment, outcome, cause)
             return False
         await follow(order, payment, target, outcome, cause)
@@ -127,6 +130,8 @@ async def _move(
     if not won:
         return None
     await record(cause, "payment", order, payment, before["status"], target, evidence_of(outcome))
+    if before["status"] == PaymentStatus.CONFIRMING != target:
+        await close_alerts([AlertKind.STUCK], order, payment, "결제사가 답함")
     return target
 
 
@@ -162,15 +167,29 @@ def _deposit(outcome: Outcome, sealed_secret: str | None) -> dict:
 
 async def _keep_watching(payment: Payment, outcome: Outcome, cause: Cause) -> None:
     """Nothing moved: only the watch over it may change."""
+    if (outcome.captured or payment.captured_amount) and await _is_overtaken(payment):
+        # Which of two answers that crossed is the later one, only the PG can say.
+        await watching.look_at_once(payment)
+        return
     if outcome.retry_key:
         await watching.use_new_key(payment)
     if not outcome.closed and not watching.is_over(payment, outcome):
         await watching.watch_on(payment, cause)
         return
-    closed = {Payment.next_check_at: None, Payment.lease_until: None}
-    if payment.closed_at is None:
-        closed[Payment.closed_at] = clock.now()
+    closed = {
+        Payment.closed_at: payment.closed_at or clock.now(),
+        Payment.next_check_at: None,
+        Payment.lease_until: None,
+    }
     await Payment.update(closed).where(Payment.id == payment.id, Payment.status == payment.status)
+
+
+async def _is_overtaken(payment: Payment) -> bool:
+    """Whether the row's sums have changed since it was read."""
+    unmoved = (Payment.captured_amount == payment.captured_amount) & (
+        Payment.refunded_amount == payment.refunded_amount
+    )
+    return not await Payment.exists().where((Payment.id == payment.id) & unmoved)
 
 
 async def _set_aside(order: Order, payment: Payment, outcome: Outcome, cause: Cause) -> bool:
@@ -179,4 +198,6 @@ async def _set_aside(order: Order, payment: Payment, outcome: Outcome, cause: Ca
         return False
     if outcome.captured > outcome.refunded and not payment.captured_amount:
         await send_back(order, payment, outcome, RefundKind.MISMATCH, cause)
+        evidence = {"asked": payment.amount, **evidence_of(outcome)}
+        await raise_alert(AlertKind.MISMATCH, str(payment.id), order.shop, order, payment, evidence)
     return True

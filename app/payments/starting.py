@@ -47,7 +47,7 @@ async def pay_order(order_id: object, offer: Offer) -> Payment:
     """
     require_transaction()
     order = await lock_order(order_id)
-    older = await Payment.objects().where(Payment.order == order.id, Payment.status.is_in(list(OPEN)))
+    older = await Payment.objects().where(Payment.order == order.id, Payment.status.is_in(sorted(OPEN)))
     untouched = all(payment.status == PaymentStatus.CREATED for payment in older)
     # Its virtual account is closed, or its time is over: there is nothing left to transfer to.
     is_left = order.status == OrderStatus.AWAITING_DEPOSIT and untouched

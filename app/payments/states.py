@@ -86,6 +86,37 @@ class RefundKind(StrEnum):
     OUTSIDE = "outside"
 
 
+class AlertKind(StrEnum):
+    """What an owner is asked to look at."""
+
+    # The PG took another amount, currency or mode than we asked for.
+    MISMATCH = "mismatch"
+    # A second payment of an order, which the PG cannot send back by itself.
+    SURPLUS = "surplus"
+    # A refund that the PG refuses for good, or that its bank sent back.
+    REFUND_FAILED = "refund_failed"
+    # A payment that has been on its way for an hour.
+    STUCK = "stuck"
+    # Money at the PG without an order of ours.
+    ORPHAN = "orphan"
+    DISPUTE = "dispute"
+    # A deposit that the bank took back after a part of it had been refunded.
+    REVERSED = "reversed"
+    # A piece of work that failed as often as it may.
+    POISON_JOB = "poison_job"
+    # The PG's list of a day is not ours.
+    DIFFERENCE = "difference"
+
+
+class DifferenceKind(StrEnum):
+    """How the PG's list and our rows disagree."""
+
+    MISSING_HERE = "missing_here"
+    MISSING_THERE = "missing_there"
+    AMOUNT = "amount"
+    STATE = "state"
+
+
 class Cause(StrEnum):
     """By which door a change came."""
 
@@ -93,4 +124,5 @@ class Cause(StrEnum):
     RETURN = "return"
     WEBHOOK = "webhook"
     RECONCILE = "reconcile"
+    OWNER = "owner"
     TIMER = "timer"

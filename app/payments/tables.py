@@ -18,7 +18,7 @@ from app import clock
 from app.database import DB
 from app.money import Money
 from app.orders.tables import Order
-from app.payments.states import Cause, PaymentStatus, RefundKind, RefundStatus
+from app.payments.states import AlertKind, Cause, DifferenceKind, PaymentStatus, RefundKind, RefundStatus
 from app.shops.tables import Shop
 
 
@@ -137,6 +137,10 @@ class Refund(Table, tablename="refunds", db=DB):
     kind = Varchar(length=16, choices=RefundKind, null=False)
     amount = BigInt(null=False)
     reason = Varchar(length=120, null=False)
+    # How many pieces of the order go back on sale once the money has gone back.
+    restock = Integer(default=0, null=False)
+    # Who asked for it at the desk; empty where it came by itself.
+    requested_by = Varchar(length=254, default=None, null=True)
     status = Varchar(length=16, default=RefundStatus.REQUESTED, choices=RefundStatus, null=False)
     # Our name for it at the PG: it ends the reason there, so that it can be found again.
     reference = Varchar(length=26, unique=True, default=clock.new_reference, null=False)
@@ -163,3 +167,44 @@ class Dispute(Table, tablename="disputes", db=DB):
     due_at = Timestamptz(default=None, null=True)
     created_at = Timestamptz(default=clock.now, null=False)
     updated_at = Timestamptz(default=clock.now, null=False)
+
+
+class Alert(Table, tablename="alerts", db=DB):
+    """Something that only a person can settle: the "needs you" list. Written by `alerts.raise_alert` alone."""
+
+    id = UUID(primary_key=True, default=clock.new_id)
+    # Empty where no shop could be told.
+    shop = ForeignKey(Shop, null=True, on_delete=OnDelete.restrict)
+    kind = Varchar(length=24, choices=AlertKind, null=False)
+    # One matter is one alert, however often it is noticed.
+    alert_key = Varchar(length=255, unique=True, null=False)
+    order = ForeignKey(Order, null=True, on_delete=OnDelete.restrict, index=True)
+    payment = ForeignKey(Payment, null=True, on_delete=OnDelete.restrict)
+    evidence = JSON(default="{}", null=False)
+    raised_at = Timestamptz(default=clock.now, null=False)
+    closed_at = Timestamptz(default=None, null=True)
+    # A person's e-mail address; empty where it settled itself.
+    closed_by = Varchar(length=254, default=None, null=True)
+    note = Varchar(length=500, default="", null=False)
+
+
+class Difference(Table, tablename="differences", db=DB):
+    """Where the PG's list of a day and our rows disagree: found by `comparing`, closed by a person, with a note."""
+
+    id = UUID(primary_key=True, default=clock.new_id)
+    account = ForeignKey(ProviderAccount, null=False, on_delete=OnDelete.restrict)
+    # The account's day, in the shop's time zone: "2026-11-22".
+    day = Varchar(length=10, null=False)
+    kind = Varchar(length=16, choices=DifferenceKind, null=False)
+    difference_key = Varchar(length=255, unique=True, null=False)
+    payment = ForeignKey(Payment, null=True, on_delete=OnDelete.restrict)
+    reference = Varchar(length=64, default=None, null=True)
+    pg_payment_id = Varchar(length=200, default=None, null=True)
+    # Minor units that our rows and the PG's list say.
+    ours = BigInt(default=None, null=True)
+    theirs = BigInt(default=None, null=True)
+    currency = Varchar(length=3, null=False)
+    found_at = Timestamptz(default=clock.now, null=False)
+    closed_at = Timestamptz(default=None, null=True)
+    closed_by = Varchar(length=254, default=None, null=True)
+    note = Varchar(length=500, default="", null=False)

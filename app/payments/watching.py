@@ -8,7 +8,7 @@ from app.payments.states import Cause
 from app.payments.tables import Payment
 
 # After a return, then while the PG's window may be open, then ever more rarely; the last one again and again.
-_WHILE_OPEN = (*(timedelta(seconds=seconds) for seconds in (15, 45, 120)), *[timedelta(minutes=2)] * 18)
+_WHILE_OPEN = (*(timedelta(seconds=seconds) for seconds in (15, 45, 120)), *[timedelta(minutes=2)] * 30)
 LOOKS_WHILE_OPEN = len(_WHILE_OPEN)
 CURVE = (
     *_WHILE_OPEN,
@@ -65,6 +65,17 @@ async def look_soon(payment: Payment, wait: timedelta = CURVE[0]) -> None:
     """Something is going on at the PG: from now on the looks are frequent."""
     soon = {Payment.checks: 0, Payment.next_check_at: clock.now() + wait}
     await Payment.update(soon).where(Payment.id == payment.id, Payment.closed_at.is_null())
+
+
+async def look_at_once(payment: Payment) -> None:
+    """It is asked about again as soon as can be, also if it was closed."""
+    at_once = {
+        Payment.closed_at: None,
+        Payment.next_check_at: clock.now(),
+        Payment.checks: 0,
+        Payment.lease_until: None,
+    }
+    await Payment.update(at_once).where(Payment.id == payment.id)
 
 
 async def watch_on(payment: Payment, cause: Cause) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from random import Random
@@ -64,6 +64,7 @@ def create_sandbox(
     webhook_post: Post | None = None,
     webhook_time_scale: float = 1.0,
     mail_listener: socket.socket | None = None,
+    reuse: Litestar | None = None,
 ) -> Litestar:
     """The sandbox for `accounts`, each `{"provider", ...}` with what that gateway's `read_account` reads, and, if the
     shop wants webhooks, `"webhook_url"`.
@@ -76,6 +77,9 @@ def create_sandbox(
     the pauses between attempts, so that 1/60 makes a second of a minute.
 
     Mail handed in by SMTP on `mail_listener` is kept and shown; ValueError unless that is a loopback socket.
+
+    `reuse`, a sandbox that is over, becomes this one and keeps its routes alone: it must have been made for the same
+    gateways, `assets` and no listener. To build the routes takes longer than most tests.
     """
     known = read_accounts(accounts)
     world = World(now, sleep, chance or Random())
@@ -84,11 +88,12 @@ def create_sandbox(
     manners = {name: GATEWAYS[name].manner(signed) for name, signed in known.items()}
     webhooks = Webhooks(pages, faults, world, webhook_post or post_over_http, manners, webhook_time_scale)
     played = {name: GATEWAYS[name](signed, pages, faults, webhooks, world) for name, signed in known.items()}
-    parts = {"book": pages, "faults": faults, "webhooks": webhooks, "console": Console(pages, played)}
+    state = reuse.state if reuse else State()
+    state.update(world=world, book=pages, faults=faults, webhooks=webhooks, console=Console(pages, played))
     for gateway in played.values():
-        parts |= gateway.parts
+        state.update(gateway.parts)
     keep_the_log_quiet()
-    return Litestar(
+    return reuse or Litestar(
         route_handlers=[
             index,
             healthz,
@@ -97,11 +102,11 @@ def create_sandbox(
             *MAILS,
             create_static_files_router("/static", [assets]),
         ],
-        dependencies={name: _given(part) for name, part in parts.items()},
-        before_send=[trace(world)],
-        state=State({"book": pages, "webhooks": webhooks}),
-        lifespan=[_sending(webhooks), *([receiving(Mailbox(pages, world), mail_listener)] if mail_listener else [])],
-        on_shutdown=[pages.close],
+        dependencies={name: _given(state, name) for name in state},
+        before_send=[trace],
+        state=state,
+        lifespan=[_sending, *([receiving(Mailbox(pages, world), mail_listener)] if mail_listener else [])],
+        on_shutdown=[_close_book],
         template_config=TemplateConfig(instance=_templates()),
         openapi_config=None,
         logging_config=None,
@@ -125,22 +130,23 @@ async def report(error: Exception, scope: Scope) -> None:
         logging.getLogger(__name__).error("%s %s failed", scope["method"], scope["path"], exc_info=error)
 
 
-def _sending(webhooks: Webhooks) -> Callable[[Litestar], AbstractAsyncContextManager[None]]:
-    @asynccontextmanager
-    async def sending(_: Litestar) -> AsyncIterator[None]:
-        running = asyncio.create_task(webhooks.run())
-        try:
-            yield
-        finally:
-            running.cancel()
-            with suppress(asyncio.CancelledError):
-                await running
-
-    return sending
+@asynccontextmanager
+async def _sending(app: Litestar) -> AsyncIterator[None]:
+    running = asyncio.create_task(app.state.webhooks.run())
+    try:
+        yield
+    finally:
+        running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running
 
 
-def _given(part: Any) -> Provide:
-    return Provide(lambda: part, sync_to_thread=False)
+def _close_book(app: Litestar) -> None:
+    app.state.book.close()
+
+
+def _given(state: State, name: str) -> Provide:
+    return Provide(lambda: state[name], sync_to_thread=False)
 
 
 def _templates() -> JinjaTemplateEngine:

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from litestar import Request, Response
-from litestar.types import BeforeMessageSendHookHandler, Message, Scope
+from litestar.types import Message, Scope
 
 from app.sandbox.book import Answer, Book, Payment
 from app.sandbox.dropping import Dropped
@@ -130,15 +130,12 @@ def origin(request: Request) -> str:
     return str(request.base_url).rstrip("/")
 
 
-def trace(world: World) -> BeforeMessageSendHookHandler:
+async def trace(message: Message, scope: Scope) -> None:
     """Every answer of the server API carries an id that Toss's support would ask for."""
-
-    async def add_trace_id(message: Message, scope: Scope) -> None:
-        if message["type"] == "http.response.start" and scope["path"].startswith("/v1/"):
-            trace_id = world.text(32).lower().encode()
-            message["headers"] = [*message["headers"], (b"x-tosspayments-trace-id", trace_id)]
-
-    return add_trace_id
+    if message["type"] == "http.response.start" and scope["path"].startswith("/v1/"):
+        world: World = scope["litestar_app"].state.world
+        trace_id = world.text(32).lower().encode()
+        message["headers"] = [*message["headers"], (b"x-tosspayments-trace-id", trace_id)]
 
 
 def _basic(header: str | None) -> str:

@@ -34,6 +34,8 @@ class Shop(Table, tablename="shops", db=DB):
     time_zone = Varchar(length=40, default="Asia/Seoul", null=False)
     currency = Varchar(length=3, default="KRW", null=False)
     hold_minutes = Integer(default=60, null=False)
+    # Where the owner is told of what only a person can settle.
+    alert_email = Varchar(length=254, default="", null=False)
     order_count = BigInt(default=0, null=False)
     created_at = Timestamptz(default=clock.now, null=False)
 

@@ -178,7 +178,10 @@ class PortOne:
                 for transaction in read_transactions(row["payment"], self.account):
                     if since <= transaction.at < until:
                         yield transaction
-            query["cursor"] = rows[-1]["cursor"]
+            last = rows[-1]["cursor"]
+            if query.get("cursor") == last:
+                raise Unreachable("a list that does not go on")
+            query["cursor"] = last
 
     async def _confirm(self, attempt: Attempt, claim: Claim) -> Outcome:
         body = {

@@ -76,5 +76,5 @@ def read_event(delivery: Delivery, store_id: str) -> Heard | None:
         if reference is None and transaction_id is None:
             return None
         return Heard(delivery.headers["webhook-id"], kind[:60], reference, transaction_id)
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise Unreadable("not one of PortOne's webhooks") from None

@@ -35,7 +35,7 @@ def hear(delivery: Delivery, account: Account) -> Heard | None:
         if event["livemode"] is not (account.mode == "live"):
             return None
         return _heard(event["id"], kind, event["data"]["object"])
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise Unreadable("not one of Stripe's events") from None
 
 

@@ -246,7 +246,10 @@ class Toss:
                     yield transaction
             if len(rows) < PAGE:
                 return
-            query["startingAfter"] = rows[-1]["transactionKey"]
+            last = rows[-1]["transactionKey"]
+            if query.get("startingAfter") == last:
+                raise Unreachable("a list that does not go on")
+            query["startingAfter"] = last
 
     async def _confirm(self, attempt: Attempt, claim: Claim) -> Outcome:
         body = {"paymentKey": claim.key, "orderId": attempt.reference, "amount": to_major(attempt.money)}

@@ -1,0 +1,153 @@
+"""Mails to owners: what only a person can settle, what it is about, and what to do next."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+import structlog
+
+from app.database import write_transaction
+from app.language import LANGUAGES, N_, translator
+from app.messages.posting import post
+from app.money import CURRENCIES, Money
+from app.orders.tables import Order
+from app.payments.states import AlertKind
+from app.payments.tables import Alert
+from app.settings import Settings
+from app.shops.tables import Shop
+
+log = structlog.get_logger("alerts")
+
+# Title (the subject as well), what happened, and what to do.
+WORDS = {
+    AlertKind.MISMATCH: (
+        N_("주문과 다른 금액이 결제되었어요"),
+        N_("결제사가 주문과 다른 금액이나 통화로 돈을 받았습니다. 받은 돈은 저절로 돌려드립니다."),
+        N_("결제사 화면에서 이 결제를 살펴봐 주세요. 돈이 모두 돌아가면 이 일은 저절로 끝납니다."),
+    ),
+    AlertKind.SURPLUS: (
+        N_("두 번 결제된 돈을 돌려줄 계좌가 필요해요"),
+        N_("주문에 쓸 수 없는 돈이 가상계좌로 들어왔습니다. 돌려줄 계좌를 손님께 메일로 여쭈었습니다."),
+        N_("손님이 답하지 않으면 연락해 주세요. 돈이 돌아가면 이 일은 저절로 끝납니다."),
+    ),
+    AlertKind.REFUND_FAILED: (
+        N_("환불하지 못했어요"),
+        N_("결제사가 환불을 받아들이지 않았거나 은행이 돈을 되돌려 보냈습니다. 손님은 돈을 받지 못했습니다."),
+        N_("결제사 화면에서 까닭을 살펴보고 다시 환불하거나, 다른 길로 돌려드려 주세요."),
+    ),
+    AlertKind.STUCK: (
+        N_("한 시간째 결제를 확인하지 못하고 있어요"),
+        N_("돈이 빠져나갔는지 결제사가 한 시간 동안 답하지 않았습니다. 계속 묻고 있습니다."),
+        N_("결제사 화면에서 이 결제를 살펴봐 주세요. 결제사가 답하면 이 일은 저절로 끝납니다."),
+    ),
+    AlertKind.ORPHAN: (
+        N_("주문이 없는 결제가 있어요"),
+        N_("우리 것으로 보이는 결제가 결제사에 있는데 여기에는 그 주문이 없습니다."),
+        N_("결제사 화면에서 이 결제를 찾아 확인하고, 주문이 없는 돈이면 돌려드려 주세요."),
+    ),
+    AlertKind.DISPUTE: (
+        N_("손님이 결제에 이의를 제기했어요"),
+        N_("카드사나 은행이 이 결제의 돈을 되찾으려 합니다."),
+        N_("기한 안에 결제사 화면에서 답해 주세요. 답하지 않으면 돈을 잃습니다."),
+    ),
+    AlertKind.REVERSED: (
+        N_("일부를 환불한 입금을 은행이 취소했어요"),
+        N_("이미 일부를 돌려드린 입금을 은행이 도로 가져갔습니다. 주문은 그대로 두었습니다."),
+        N_("결제사와 은행에 확인하고, 물건을 보낼지 정해 주세요."),
+    ),
+    AlertKind.POISON_JOB: (
+        N_("끝내지 못한 일이 있어요"),
+        N_("여러 날 되풀이해도 되지 않아 멈춘 일이 있습니다. 돈이 걸린 일일 수 있습니다."),
+        N_("이 설치를 돌보는 사람에게 이 메일을 보여 주세요."),
+    ),
+    AlertKind.DIFFERENCE: (
+        N_("결제사의 장부와 다른 것이 있어요"),
+        N_("하루의 결제를 결제사의 목록과 견주었더니 서로 맞지 않는 것이 있습니다."),
+        N_("차이를 하나씩 결제사 화면과 견주어 보고 까닭을 적어 닫아 주세요."),
+    ),
+}
+
+# Of the evidence, what a person can use; all of it is free of secrets and of shoppers' data.
+TOLD = {
+    "reference": N_("결제사에 알린 이름: %(value)s"),
+    "pg_payment_id": N_("결제사의 결제번호: %(value)s"),
+    "code": N_("결제사의 코드: %(value)s"),
+    "reason": N_("까닭: %(value)s"),
+    "due_at": N_("기한: %(value)s"),
+    "day": N_("날짜: %(value)s"),
+    "job": N_("작업: %(value)s"),
+    "error": N_("오류: %(value)s"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class AlertMail:
+    alert: Alert
+    shop: Shop | None
+    order: Order | None
+    # The order's page, where there is an order.
+    link: str | None
+
+    @classmethod
+    async def load(cls, settings: Settings, alert: Alert) -> "AlertMail":
+        shop = await Shop.objects().get(Shop.id == alert.shop) if alert.shop else None
+        order = await Order.objects().get(Order.id == alert.order) if alert.order else None
+        link = f"{settings.base_url}/{shop.domain}/orders/{order.token}" if shop and order else None
+        return cls(alert, shop, order, link)
+
+    @property
+    def lang(self) -> str:
+        return self.shop.locale if self.shop and self.shop.locale in LANGUAGES else "ko"
+
+    @property
+    def sender(self) -> str:
+        return self.shop.name if self.shop else "Sellog"
+
+    @property
+    def subject(self) -> str:
+        _ = translator(self.lang)
+        title = _(WORDS[AlertKind(self.alert.kind)][0])
+        if self.order:
+            return _("[%(shop)s] %(title)s (주문 %(number)s)", shop=self.sender, title=title, number=self.order.number)
+        return f"[{self.sender}] {title}"
+
+    @property
+    def body(self) -> str:
+        _ = translator(self.lang)
+        title, happened, next_step = (_(text) for text in WORDS[AlertKind(self.alert.kind)])
+        facts = []
+        if self.order:
+            facts.append(_("주문번호: %(number)s", number=self.order.number))
+            facts.append(_("주문 금액: %(total)s", total=self.order.total.text(self.lang)))
+        if money := self._money():
+            facts.append(_("걸린 금액: %(amount)s", amount=money.text(self.lang)))
+        evidence = json.loads(self.alert.evidence)
+        facts += [_(text, value=evidence[name]) for name, text in TOLD.items() if evidence.get(name)]
+        link = [_("주문 화면: %(link)s", link=self.link)] if self.link else []
+        parts = [[title], [happened], [next_step], facts, link]
+        return "\n\n".join("\n".join(lines) for lines in parts if lines) + "\n"
+
+    def _money(self) -> Money | None:
+        """What the PG took or should send back. One in a currency that we do not know is left out."""
+        evidence = json.loads(self.alert.evidence)
+        amount = evidence.get("captured") or evidence.get("amount")
+        currency = evidence.get("currency")
+        return Money(amount, currency) if isinstance(amount, int) and currency in CURRENCIES else None
+
+
+async def write(settings: Settings, payload: Mapping[str, str]) -> None:
+    """The job "alert": one mail to the shop's owner, else to whom the settings name; else the matter is only listed.
+
+    What has settled itself meanwhile needs nobody.
+    """
+    alert = await Alert.objects().get(Alert.id == UUID(payload["alert"]))
+    mail = await AlertMail.load(settings, alert)
+    recipient = (mail.shop.alert_email if mail.shop else "") or settings.alerts_to
+    if alert.closed_at is not None:
+        return
+    if not recipient:
+        log.warning("alert_unsent", alert=str(alert.id), kind=alert.kind)
+        return
+    async with write_transaction():
+        await post(settings, f"alert:{alert.id}", mail.sender, recipient, mail.subject, mail.body)
