@@ -12,6 +12,7 @@ APP = Path(__file__).parent.parent / "app"
 LAYERS = (
     {"clock", "money", "settings", "sealing", "language", "failures", "metrics"},
     {"engine", "sqlite_engine", "postgres_engine", "database"},
+    {"rows"},
     {"background"},
     {"jobs"},
     {"messages"},

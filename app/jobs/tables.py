@@ -3,13 +3,13 @@
 import json
 
 from piccolo.columns import JSON, UUID, Integer, Text, Timestamptz, Varchar
-from piccolo.table import Table
 
 from app import clock
 from app.database import DB
+from app.rows import Row
 
 
-class Job(Table, tablename="jobs", db=DB):
+class Job(Row, tablename="jobs", db=DB):
     """Done at least once, by any worker. `dedupe_key` keeps one piece of work from standing here twice."""
 
     id = UUID(primary_key=True, default=clock.new_id)

@@ -3,10 +3,10 @@
 from enum import StrEnum
 
 from piccolo.columns import UUID, Text, Timestamptz, Varchar
-from piccolo.table import Table
 
 from app import clock
 from app.database import DB
+from app.rows import Row
 
 
 class MessageStatus(StrEnum):
@@ -16,7 +16,7 @@ class MessageStatus(StrEnum):
     FAILED = "failed"
 
 
-class Message(Table, tablename="messages", db=DB):
+class Message(Row, tablename="messages", db=DB):
     """One mail, written with the change that it tells about and delivered at least once."""
 
     id = UUID(primary_key=True, default=clock.new_id)

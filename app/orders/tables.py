@@ -1,17 +1,17 @@
 """Orders: what is owed, by whom, for what. How it was paid is the business of `app.payments`."""
 
-from piccolo.columns import UUID, BigInt, Boolean, ForeignKey, Integer, OnDelete, Timestamptz, Varchar
+from piccolo.columns import UUID, BigInt, Boolean, Integer, OnDelete, Timestamptz, Varchar
 from piccolo.columns.indexes import IndexMethod
-from piccolo.table import Table
 
 from app import clock
 from app.database import DB
 from app.money import Money
 from app.orders.states import OrderStatus
+from app.rows import ForeignKey, Row
 from app.shops.tables import Product, Shop
 
 
-class Order(Table, tablename="orders", db=DB):
+class Order(Row, tablename="orders", db=DB):
     """What a shopper owes to a shop. Its status is written by `payments.following.move_order` alone."""
 
     id = UUID(primary_key=True, default=clock.new_id)
@@ -52,7 +52,7 @@ class Order(Table, tablename="orders", db=DB):
         return Money(self.refunded_amount, self.currency)
 
 
-class OrderItem(Table, tablename="order_items", db=DB):
+class OrderItem(Row, tablename="order_items", db=DB):
     """A snapshot of what was bought at which price; never recomputed from the product."""
 
     id = UUID(primary_key=True, default=clock.new_id)

@@ -34,6 +34,9 @@ async def settle(
     Safe to repeat; whoever comes second changes nothing. Consequences (stock, refund) are written in the same
     transaction, and only by whoever moved the row.
     """
+    if _is_no_news(payment, outcome, account):
+        await _keep_watching(payment, outcome, cause)
+        return False
     async with write_transaction():
         order = await lock_order(payment.order)
         if not is_ours(payment, outcome, account):
@@ -59,6 +62,12 @@ async def settle(
             return False
         await follow(order, payment, target, outcome, cause)
         return True
+
+
+def _is_no_news(payment: Payment, outcome: Outcome, account: Account) -> bool:
+    """Whether there is nothing to write but when to ask again: most looks find that the shopper has not paid yet."""
+    is_about_more = outcome.refunds or outcome.disputes or differs(payment, outcome, account)
+    return is_ours(payment, outcome, account) and not is_about_more and _target(payment, outcome) is None
 
 
 def is_ours(payment: Payment, outcome: Outcome, account: Account) -> bool:

@@ -5,24 +5,23 @@ from piccolo.columns import (
     UUID,
     BigInt,
     Boolean,
-    ForeignKey,
     Integer,
     OnDelete,
     Text,
     Timestamptz,
     Varchar,
 )
-from piccolo.table import Table
 
 from app import clock
 from app.database import DB
 from app.money import Money
 from app.orders.tables import Order
 from app.payments.states import AlertKind, Cause, DifferenceKind, PaymentStatus, RefundKind, RefundStatus
+from app.rows import ForeignKey, Row
 from app.shops.tables import Shop
 
 
-class ProviderAccount(Table, tablename="provider_accounts", db=DB):
+class ProviderAccount(Row, tablename="provider_accounts", db=DB):
     """A shop's contract with a PG. One that is switched off still receives, reconciles and refunds."""
 
     id = UUID(primary_key=True, default=clock.new_id)
@@ -44,7 +43,7 @@ class ProviderAccount(Table, tablename="provider_accounts", db=DB):
     last_error = Varchar(length=100, default=None, null=True)
 
 
-class Payment(Table, tablename="payments", db=DB):
+class Payment(Row, tablename="payments", db=DB):
     """One attempt to pay one order at one PG. Its status: begun by `starting` and `concluding`, moved by `settling`
     on the PG's word, ended by `closing` where nobody confirmed."""
 
@@ -93,7 +92,7 @@ class Payment(Table, tablename="payments", db=DB):
         return Money(self.amount, self.currency)
 
 
-class PaymentEvent(Table, tablename="payment_events", db=DB):
+class PaymentEvent(Row, tablename="payment_events", db=DB):
     """What happened, append-only: one row for each change of state, and one for each thing that was refused."""
 
     id = UUID(primary_key=True, default=clock.new_id)
@@ -108,7 +107,7 @@ class PaymentEvent(Table, tablename="payment_events", db=DB):
     at = Timestamptz(default=clock.now, null=False)
 
 
-class InboxEvent(Table, tablename="inbox_events", db=DB):
+class InboxEvent(Row, tablename="inbox_events", db=DB):
     """A webhook, kept as it came before anything is done about it."""
 
     id = UUID(primary_key=True, default=clock.new_id)
@@ -129,7 +128,7 @@ class InboxEvent(Table, tablename="inbox_events", db=DB):
     error = Varchar(length=80, default=None, null=True)
 
 
-class Refund(Table, tablename="refunds", db=DB):
+class Refund(Row, tablename="refunds", db=DB):
     """Money on its way back: the row and its key stand before the PG is asked."""
 
     id = UUID(primary_key=True, default=clock.new_id)
@@ -153,7 +152,7 @@ class Refund(Table, tablename="refunds", db=DB):
     created_at = Timestamptz(default=clock.now, null=False)
 
 
-class Dispute(Table, tablename="disputes", db=DB):
+class Dispute(Row, tablename="disputes", db=DB):
     """A shopper's bank takes money back, or threatens to; the PG's word for where it stands."""
 
     id = UUID(primary_key=True, default=clock.new_id)
@@ -169,7 +168,7 @@ class Dispute(Table, tablename="disputes", db=DB):
     updated_at = Timestamptz(default=clock.now, null=False)
 
 
-class Alert(Table, tablename="alerts", db=DB):
+class Alert(Row, tablename="alerts", db=DB):
     """Something that only a person can settle: the "needs you" list. Written by `alerts.raise_alert` alone."""
 
     id = UUID(primary_key=True, default=clock.new_id)
@@ -188,7 +187,7 @@ class Alert(Table, tablename="alerts", db=DB):
     note = Varchar(length=500, default="", null=False)
 
 
-class Difference(Table, tablename="differences", db=DB):
+class Difference(Row, tablename="differences", db=DB):
     """Where the PG's list of a day and our rows disagree: found by `comparing`, closed by a person, with a note."""
 
     id = UUID(primary_key=True, default=clock.new_id)

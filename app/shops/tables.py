@@ -4,21 +4,20 @@ from piccolo.columns import (
     UUID,
     BigInt,
     Boolean,
-    ForeignKey,
     Integer,
     OnDelete,
     Text,
     Timestamptz,
     Varchar,
 )
-from piccolo.table import Table
 
 from app import clock
 from app.database import DB
 from app.money import Money
+from app.rows import ForeignKey, Row
 
 
-class Shop(Table, tablename="shops", db=DB):
+class Shop(Row, tablename="shops", db=DB):
     """One shop: a name in the URL, a look, a language and a currency."""
 
     id = UUID(primary_key=True, default=clock.new_id)
@@ -44,7 +43,7 @@ class Shop(Table, tablename="shops", db=DB):
         return self.legal.splitlines()
 
 
-class Product(Table, tablename="products", db=DB):
+class Product(Row, tablename="products", db=DB):
     """A thing on sale. `stock` is what is left to sell: neither sold nor held by an order; null means without limit."""
 
     id = UUID(primary_key=True, default=clock.new_id)
