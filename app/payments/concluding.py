@@ -16,6 +16,7 @@ from app.database import write_transaction
 from app.orders import stock
 from app.orders.states import PAYABLE
 from app.orders.tables import Order, OrderItem
+from app.orders.totals import MOST
 from app.payments import watching
 from app.payments.accounts import Gateways, attempt_of, note_health
 from app.payments.closing import give_up
@@ -309,14 +310,19 @@ def _may_begin_confirm(payment: Payment) -> bool:
 
 
 async def _may_be_charged(order: Order, payment: Payment) -> bool:
-    """The gate, where a refusal costs nobody a refund: the order is payable, adds up, and all of it is still sold."""
+    """The gate, where a refusal costs nobody a refund: the order is payable, adds up, and all of it is still sold, so
+    many at a time.
+    """
     if order.paid_by is not None or order.is_replaced or order.status not in PAYABLE:
         return False
-    items = await OrderItem.select(OrderItem.unit_price, OrderItem.quantity, OrderItem.product.is_active).where(
-        OrderItem.order == order.id
-    )
+    items = await OrderItem.select(
+        OrderItem.unit_price, OrderItem.quantity, OrderItem.product.is_active, OrderItem.product.max_per_order
+    ).where(OrderItem.order == order.id)
     price = sum(item["unit_price"] * item["quantity"] for item in items)
-    return price == order.total_amount == payment.amount and all(item["product.is_active"] for item in items)
+    are_sold = all(
+        item["product.is_active"] and item["quantity"] <= (item["product.max_per_order"] or MOST) for item in items
+    )
+    return are_sold and price == order.total_amount == payment.amount
 
 
 async def _come_back_unpaid(provider: Provider, account: Account, payment: Payment, claim: Claim) -> Refusal | None:
