@@ -8,11 +8,16 @@ ID = "2026-11-22T22:30:00:000000"
 VERSION = "1.38.0"
 DESCRIPTION = "Alerts, differences, refunds that an owner asks for"
 
-COLUMNS = {
-    "shops": ["alert_email VARCHAR(254) NOT NULL DEFAULT ''"],
-    "order_items": ["restocked INTEGER NOT NULL DEFAULT 0"],
-    "refunds": ["restock INTEGER NOT NULL DEFAULT 0", "requested_by VARCHAR(254)"],
-}
+INDEXES = (
+    "alerts_open ON alerts (shop, raised_at) WHERE closed_at IS NULL",
+    'alerts_order ON alerts ("order")',
+    "differences_open ON differences (account, day) WHERE closed_at IS NULL",
+    "inbox_events_waiting ON inbox_events (account, reference) WHERE handled_at IS NULL",
+    "payments_confirming ON payments (created_at) WHERE status = 'confirming' AND closed_at IS NULL",
+    "payments_paid_at ON payments (account, paid_at)",
+    "payment_events_at ON payment_events (at)",
+    "refunds_waiting ON refunds (created_at) WHERE status IN ('requested', 'needs_account', 'pending')",
+)
 
 ALERTS = """
 CREATE TABLE alerts (
@@ -52,14 +57,16 @@ CREATE TABLE differences (
 
 
 async def keep_books() -> None:
-    for table, columns in COLUMNS.items():
-        for column in columns:
-            await DB.run_ddl(f"ALTER TABLE {table} ADD COLUMN {column}")
+    # On PostgreSQL each of these locks its table, and those that it refers to, in the order in which the shop locks
+    # them: shop, order, payment, refund. Another order could wait for a running shop that waits for this.
+    await DB.run_ddl("ALTER TABLE shops ADD COLUMN alert_email VARCHAR(254) NOT NULL DEFAULT ''")
     await DB.run_ddl(ALERTS)
-    await DB.run_ddl("CREATE INDEX alerts_open ON alerts (shop, raised_at) WHERE closed_at IS NULL")
-    await DB.run_ddl('CREATE INDEX alerts_order ON alerts ("order")')
     await DB.run_ddl(DIFFERENCES)
-    await DB.run_ddl("CREATE INDEX differences_open ON differences (account, day) WHERE closed_at IS NULL")
+    await DB.run_ddl("ALTER TABLE refunds ADD COLUMN restock INTEGER NOT NULL DEFAULT 0")
+    await DB.run_ddl("ALTER TABLE refunds ADD COLUMN requested_by VARCHAR(254)")
+    await DB.run_ddl("ALTER TABLE order_items ADD COLUMN restocked INTEGER NOT NULL DEFAULT 0")
+    for index in INDEXES:
+        await DB.run_ddl(f"CREATE INDEX {index}")
 
 
 async def forwards() -> MigrationManager:
