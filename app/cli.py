@@ -96,6 +96,12 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument("--shop", metavar="DOMAIN", help="this shop's accounts alone (default: every shop's)")
     compare.set_defaults(command=_compare)
 
+    simulate = commands.add_parser("simulate", help="shops, shoppers and faults in a simulated world, by their seeds")
+    simulate.add_argument("--seeds", type=_seeds, default=range(1, 101), metavar="A..B", help="(default: 1..100)")
+    simulate.add_argument("--processes", type=_positive, default=os.cpu_count() or 1, help="(default: %(default)s)")
+    simulate.add_argument("--story", action="store_true", help="tell every seed's story, not only of those that break")
+    simulate.set_defaults(command=_simulate)
+
     commands.add_parser("test", help="the whole test suite; what follows is handed to pytest")
     return parser
 
@@ -119,6 +125,15 @@ def _day(text: str) -> date:
     except ValueError:
         pass
     raise argparse.ArgumentTypeError("must be a day such as 2026-11-21")
+
+
+def _seeds(text: str) -> range:
+    """`7`, or from the first to the last of `1..500`."""
+    first, dots, last = text.partition("..")
+    last = last if dots else first
+    if not (first.isdecimal() and last.isdecimal() and int(first) <= int(last)):
+        raise argparse.ArgumentTypeError("must be a whole number, or two like 1..500")
+    return range(int(first), int(last) + 1)
 
 
 def _demo(options: argparse.Namespace) -> int:
@@ -190,6 +205,12 @@ def _check(options: argparse.Namespace) -> int:
         print(line)
     print(summary(checkouts, len(breaches)))
     return 1 if breaches else 0
+
+
+def _simulate(options: argparse.Namespace) -> int:
+    from app.simulation.simulate import simulate
+
+    return simulate(options.seeds, options.processes, options.story)
 
 
 def _compare(options: argparse.Namespace) -> int:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 FORM = {"content-type": "application/x-www-form-urlencoded"}
 STATUS = re.compile(r'<section [^>]*data-status="(\w+)"')
 ORDER = re.compile(r"(?:/orders/|order=)([\w-]{22})")
-TRIES = 6
+TRIES = 12
 
 
 class Lost(Exception):

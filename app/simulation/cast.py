@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from app.payments.accounts import adopt
+from app.payments.tables import ProviderAccount
 from app.sealing import Ring
 from app.settings import GatewaySettings, Settings
 from app.shops.catalogue import add_product, add_shop
@@ -83,8 +84,9 @@ GOODS = {
 }
 
 
-def at_the_sandbox(contract: Contract, account_id: object) -> dict[str, Any]:
-    """The account as the sandbox is told it."""
+def at_the_sandbox(name: str, account_id: object) -> dict[str, Any]:
+    """The account of a contract as the sandbox is told it."""
+    contract = CONTRACTS[name]
     return {
         "provider": contract.provider,
         "merchant": contract.merchant,
@@ -95,16 +97,16 @@ def at_the_sandbox(contract: Contract, account_id: object) -> dict[str, Any]:
     }
 
 
-async def open_shops(settings: Settings) -> list[dict[str, Any]]:
-    """Fills an empty database; the accounts as the sandbox is told them."""
+async def open_shops(settings: Settings) -> dict[str, ProviderAccount]:
+    """Fills an empty database; the account of each contract."""
     shops: dict[str, Shop] = {}
     for domain, goods in GOODS.items():
         shops[domain] = await add_shop(domain, domain, alert_email=f"owner@{domain}.test")
         for name, (price, stock) in goods.items():
             await add_product(shops[domain], name, price, stock=stock, max_per_order=5)
-    told = []
+    accounts: dict[str, ProviderAccount] = {}
     for place in dict.fromkeys((contract.shop, contract.provider) for contract in CONTRACTS.values()):
-        here = [contract for contract in CONTRACTS.values() if (contract.shop, contract.provider) == place]
+        here = {name: each for name, each in CONTRACTS.items() if (each.shop, each.provider) == place}
         given = [
             replace(
                 GATEWAYS[contract.provider],
@@ -113,8 +115,8 @@ async def open_shops(settings: Settings) -> list[dict[str, Any]]:
                 ways=contract.ways,
                 handoff=contract.handoff,
             )
-            for contract in here
+            for contract in here.values()
         ]
         rows = await adopt(Ring(settings.secret_keys), shops[place[0]], place[1], given)
-        told += [at_the_sandbox(contract, row.id) for contract, row in zip(here, rows, strict=True)]
-    return told
+        accounts |= dict(zip(here, rows, strict=True))
+    return accounts

@@ -48,8 +48,9 @@ class Pgs:
         self._away.add(provider)
 
     def come_back(self, provider: str) -> None:
-        self.world.tell(provider, "is back")
-        self._away.discard(provider)
+        if provider in self._away:
+            self.world.tell(provider, "is back")
+            self._away.discard(provider)
 
     def note(self, payment: Payment) -> None:
         """The sandbox has written a payment."""

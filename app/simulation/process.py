@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+import inspect
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +40,9 @@ class Process:
 
     async def run(self, coro: Coroutine[Any, Any, Any]) -> Any:
         """Runs inside the process, for somebody outside: ConnectionResetError when it dies meanwhile."""
+        if self.dead:
+            coro.close()
+            raise ConnectionResetError(self.name)
         answer: asyncio.Future[Any] = self.world.loop.create_future()
         self.asked.add(answer)
 
@@ -55,6 +59,9 @@ class Process:
             return await answer
         finally:
             self.asked.discard(answer)
+            if inspect.getcoroutinestate(coro) == inspect.CORO_CREATED:
+                # The process died before it came to it.
+                coro.close()
 
     def check(self) -> None:
         if self.dead:

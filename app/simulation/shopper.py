@@ -47,11 +47,11 @@ CALM = Manner(*[0.0] * 9, tries=1, transfer=1.0)
 class Shopper:
     """One person with one browser and one wish."""
 
-    def __init__(self, stage: "Stage", name: str, manner: Manner) -> None:
+    def __init__(self, stage: "Stage", name: str, manner: Manner, email: str = "") -> None:
         self._stage, self._world = stage, stage.world
         self.name, self._manner = name, manner
         self._browser = Browser(stage)
-        self._email = f"{name}@example.com"
+        self._email = email or f"{name}@example.com"
 
     async def live(self, shop: str, product: str) -> None:
         try:

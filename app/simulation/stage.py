@@ -4,7 +4,7 @@ import asyncio
 import logging
 import shutil
 import sqlite3
-from collections.abc import Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from random import Random
@@ -21,13 +21,17 @@ from app.edge import Edge
 from app.main import create_app
 from app.messages import delivering
 from app.migrating import migrate
+from app.payments import settling
 from app.payments.accounts import Gateways
+from app.payments.provider import Outcome
+from app.payments.tables import Payment, ProviderAccount
 from app.sandbox.book import Book
 from app.sandbox.control import Console
+from app.sandbox.faults import Fault, Faults
 from app.sandbox.main import create_sandbox
 from app.sealing import Ring
 from app.settings import Settings
-from app.simulation.cast import BASE, GATEWAYS, open_shops
+from app.simulation.cast import BASE, GATEWAYS, at_the_sandbox, open_shops
 from app.simulation.engine import EngineOfProcess, SimulatedEngine
 from app.simulation.loop import CURRENT
 from app.simulation.mail import PostOffice
@@ -71,7 +75,7 @@ class Stage:
         self._app.state.update(gateways=self.gateways, background=BackgroundOfProcess(), wake=WakeOfProcess())
         _resolve_in_order(self._app)
         self.app = Edge(self._app)
-        self._accounts = self._fill()
+        self.accounts = self._fill()
         self.sandbox = self._make_sandbox(0)
         _resolve_in_order(self.sandbox)
 
@@ -90,6 +94,7 @@ class Stage:
         shutil.copyfile(self._template, self._file)
         self.book.close()
         self._make_sandbox(seed, reuse=self.sandbox)
+        self._count_faults(self.sandbox.state.faults)
         self.pgs = Pgs(world, self)
         self.post_office = PostOffice(world)
         self.processes: list[Process] = []
@@ -120,15 +125,27 @@ class Stage:
         logging.getLogger("app.sandbox").addHandler(complaints)
         save = self.book.save
         self.book.save = lambda payment: (save(payment), self.pgs.note(payment))[0]
+        target = settling._target
+        settling._target = self._note_answer(target)
         DB.use(EngineOfProcess())
         try:
             yield
         finally:
             DB.use(None)
+            settling._target = target
             self.book.save = save
             logging.getLogger("app.sandbox").removeHandler(complaints)
             delivering.send = send
             structlog.configure(**known)
+
+    def _note_answer(self, target: Callable[[Payment, Outcome], object]) -> Callable[[Payment, Outcome], object]:
+        """Every state in which a payment was found, with what the PG said then."""
+
+        def noted(payment: Payment, outcome: Outcome) -> object:
+            self.world.reached.add(("payment", str(payment.status), f"PG says {outcome.status}"))
+            return target(payment, outcome)
+
+        return noted
 
     def _hear(self, logger: object, level: str, event: dict[str, Any]) -> Mapping[str, Any]:
         """The shop's log becomes a part of the story."""
@@ -141,7 +158,7 @@ class Stage:
             self.world.breach(f"{name}: {event.get('error')}")
         raise structlog.DropEvent
 
-    def _fill(self) -> list[dict[str, Any]]:
+    def _fill(self) -> dict[str, ProviderAccount]:
         """The file that every world begins with; its identifiers are the same on every machine."""
         self._template.unlink(missing_ok=True)
         engine = SQLiteEngine(str(self._template), inline=True, synchronous="OFF")
@@ -156,7 +173,7 @@ class Stage:
         sqlite3.connect(self._template).execute("PRAGMA journal_mode=DELETE").connection.close()
         return accounts
 
-    async def _open_shops(self, engine: SQLiteEngine) -> list[dict[str, Any]]:
+    async def _open_shops(self, engine: SQLiteEngine) -> dict[str, ProviderAccount]:
         await engine.open()
         accounts = await open_shops(self.settings)
         await engine.aclose()
@@ -164,13 +181,24 @@ class Stage:
 
     def _make_sandbox(self, seed: int, reuse: Litestar | None = None) -> Litestar:
         return create_sandbox(
-            accounts=self._accounts,
+            accounts=[at_the_sandbox(name, account.id) for name, account in self.accounts.items()],
             now=clock.now,
             sleep=asyncio.sleep,
             chance=Random(f"{seed} pg"),
             webhook_post=self._bring_webhook,
             reuse=reuse,
         )
+
+    def _count_faults(self, faults: Faults) -> None:
+        strike = faults.strike
+
+        def counted(*call: Any) -> Fault | None:
+            fault = strike(*call)
+            if fault is not None:
+                self.world.count(f"fault: {fault.kind}")
+            return fault
+
+        faults.strike = counted
 
     async def _bring_webhook(self, url: str, headers: dict[str, str], body: bytes) -> int:
         process = self.any_process()

@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -10,7 +10,7 @@ from app import clock
 from app.checking import check_database, check_ledger
 from app.payments.comparing import compare_day
 from app.payments.providers import PROVIDERS
-from app.payments.tables import ProviderAccount
+from app.payments.tables import Alert, Difference, ProviderAccount
 
 if TYPE_CHECKING:
     from app.simulation.stage import Stage
@@ -35,6 +35,10 @@ async def judge(stage: "Stage", database: sqlite3.Connection, delays: list[float
     _judge_gate(stage, database)
     _judge_mails(stage, database)
     delays += _delays(stage, database)
+    for row in database.execute(
+        "SELECT DISTINCT subject, coalesce(from_status, ''), coalesce(to_status, '') FROM payment_events"
+    ):
+        stage.world.reached.add(row)
 
 
 async def compare(stage: "Stage") -> None:
@@ -44,8 +48,15 @@ async def compare(stage: "Stage") -> None:
     days = sorted({datetime.fromtimestamp(move.at, zone).date() for move in stage.pgs.moves})
     for account in await clerk.run(_accounts()):
         for day in days:
-            for difference in await clerk.run(compare_day(stage.gateways, account, day)):
+            for difference in await clerk.run(_still_unknown(stage, account, day)):
                 stage.world.breach(f"the lists differ: {difference.kind} {difference.reference}")
+
+
+async def _still_unknown(stage: "Stage", account: ProviderAccount, day: date) -> list[Difference]:
+    """Money that pays no order and cannot go back is on both lists; the owner has been told of it."""
+    found = await compare_day(stage.gateways, account, day)
+    told = await Alert.select(Alert.payment).where(Alert.closed_at.is_null())
+    return [difference for difference in found if difference.payment not in {row["payment"] for row in told}]
 
 
 async def _accounts() -> list[ProviderAccount]:
@@ -78,7 +89,7 @@ def _judge_pages(stage: "Stage", database: sqlite3.Connection) -> None:
 def _judge_ends(stage: "Stage", database: sqlite3.Connection) -> None:
     """No order ends before the PGs were asked."""
     for order, at in _events(database, "order", "expired"):
-        for reference in _references(database, 'payments."order" = ?', order):
+        for reference in _references(database, "payments.status <> 'mismatch' AND payments.\"order\" = ?", order):
             if stage.pgs.kept_at(reference, at - LOOKING):
                 stage.world.breach(f"{order} expired although {reference} had been captured")
 

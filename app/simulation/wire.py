@@ -84,7 +84,8 @@ class ToThePgs(httpx.AsyncBaseTransport):
         delay = world.noise.uniform(0.01, 0.3)
         if world.noise.random() < world.rates.slow_calls:
             world.count("call slow to arrive")
-            delay = world.noise.uniform(1, 90)
+            # As often as not longer than anybody waits.
+            delay = world.noise.uniform(1, 120)
         headers = {name.decode(): value.decode() for name, value in request.headers.raw}
         asked = self._stage.pgs.process.spawn(self._arrive(delay, request.method, str(request.url), headers, body))
         try:

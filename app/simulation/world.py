@@ -44,6 +44,8 @@ class World:
         self.story: list[str] = []
         self.counts: Counter[str] = Counter()
         self.breaches: list[str] = []
+        # What was in which state when what happened: machine, state, event.
+        self.reached: set[tuple[str, str, str]] = set()
         # Set by every commit: there may be new work.
         self.stirred = asyncio.Event()
         self._trace = hashlib.sha256()
