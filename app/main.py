@@ -33,7 +33,7 @@ from app.payments import closing, comparing, inbox, refunding
 from app.payments.accounts import Gateways, check_keys
 from app.payments.controllers import ReturnController, WebhookController
 from app.payments.expiring import expire_due
-from app.payments.noticing import notice_poison, notice_stuck
+from app.payments.noticing import notice_poison, notice_stuck, notice_waiting
 from app.payments.reconciling import reconcile_due
 from app.sealing import Ring
 from app.settings import Settings
@@ -47,7 +47,9 @@ DRAIN = 20.0
 PLAIN = "exclude_from_compression"
 
 # Seconds: what no shopper waits for.
-SWEEPS_REST = {"deliver": 60.0, "compare": 600.0, "stuck": 60.0, "poison": 60.0}
+SWEEPS_REST = {"deliver": 60.0, "compare": 600.0, "stuck": 60.0, "waiting": 60.0, "poison": 60.0}
+# Jobs that may take minutes: they are done beside the others.
+SLOW = frozenset({"compare"})
 
 A_DAY = CacheControlHeader(public=True, max_age=86_400)
 
@@ -144,7 +146,7 @@ async def gateways_of(settings: Settings, http: httpx.AsyncClient | None = None)
 
 async def run_worker(gateways: Gateways, wake: asyncio.Event | None = None) -> None:
     """The worker loop of this process, until cancelled."""
-    await worker.run(handlers_of(gateways), sweeps_of(gateways), SWEEPS_REST, wake=wake)
+    await worker.run(handlers_of(gateways), sweeps_of(gateways), SWEEPS_REST, wake=wake, slow=SLOW)
 
 
 def handlers_of(gateways: Gateways) -> dict[str, worker.Handler]:
@@ -155,7 +157,7 @@ def handlers_of(gateways: Gateways) -> dict[str, worker.Handler]:
         "compare": partial(comparing.carry_out, gateways),
         "mail": partial(mails.write, gateways.settings),
         "alert": partial(alert_mails.write, gateways.settings),
-        "deliver": delivering.Courier(gateways.settings).deliver,
+        "deliver": partial(alert_mails.deliver, delivering.Courier(gateways.settings)),
     }
 
 
@@ -165,6 +167,7 @@ def sweeps_of(gateways: Gateways) -> dict[str, worker.Sweep]:
         "expire": partial(expire_due, gateways),
         "compare": comparing.compare_yesterday,
         "stuck": notice_stuck,
+        "waiting": notice_waiting,
         "poison": notice_poison,
         "deliver": partial(delivering.resume, gateways.settings),
     }

@@ -56,6 +56,8 @@ class ForeignKey(columns.ForeignKey):
 
     def __getattribute__(self, name: str) -> Any:
         value = object.__getattribute__(self, name)
+        if name.startswith("_"):
+            return value
         # The columns of the other table: those alone are joined by naming them.
         return super().__getattribute__(name) if isinstance(value, columns.Column) else value
 

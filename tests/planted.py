@@ -17,6 +17,7 @@ from app.payments.events import record
 from app.payments.provider import Outcome, OutcomeStatus
 from app.payments.states import Cause, PaymentStatus
 from app.payments.tables import InboxEvent, Payment
+from app.simulation.play import Plan, plan_of
 from app.simulation.wire import ToThePgs
 
 
@@ -102,6 +103,17 @@ def expire_without_a_look(patch: pytest.MonkeyPatch) -> None:
         return True
 
     patch.setattr(expiring, "_look_last", look_last)
+
+
+def weather_of(bug: str, seed: int) -> Plan:
+    """The seed's own. A lost key does harm at Stripe alone, where nothing else tells one refund from another, and only
+    when a request arrives after nobody waits for it any more: that is made frequent.
+    """
+    plan = plan_of(seed)
+    if bug != skip_the_idempotency_key.__name__:
+        return plan
+    slow = replace(plan.rates, slow_calls=0.4)
+    return replace(plan, rates=slow, owner=0.6, manner=replace(plan.manner, way=":stripe"))
 
 
 BUGS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {

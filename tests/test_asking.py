@@ -11,7 +11,7 @@ from app.orders import stock
 from app.orders.states import OrderStatus
 from app.orders.tables import Order, OrderItem
 from app.payments.asking import BalanceChanged, NotRefundable, Why, ask_refund, balance_of, refundable_of, retry_refund
-from app.payments.booking import GONE_ALREADY
+from app.payments.booking import BALANCE_CHANGED, GONE_ALREADY
 from app.payments.following import lock_order
 from app.payments.provider import BankAccount, RefundSeen
 from app.payments.refunding import seal_receiver
@@ -319,6 +319,55 @@ async def test_only_what_is_left_is_asked_for_again(mall: Market, customer: Cust
     assert (await retry_refund(failed.id, OWNER)).amount == 6_000
 
 
+async def test_goods_that_a_failed_refund_had_put_back_are_not_put_back_again(mall: Market, customer: Customer) -> None:
+    await customer.come_back(await (await customer.go(mall.mug, "stripe", quantity=3)).press("approve"))
+    refund, payment = await ask(mall, 26_000, restock=1), await mall.only_payment()
+    for status, refunded in (("succeeded", 26_000), ("failed", 0)):
+        now = await Payment.objects().get(Payment.id == payment.id)
+        seen = RefundSeen("re-1", refund.reference, 26_000, status)
+        await mall.hear(now, refunded=refunded, refunds=(seen,), pg_payment_id=payment.pg_payment_id)
+    assert (await read(refund)).status == RefundStatus.FAILED
+    assert await pieces(mall) == (10, 1)
+    again = await retry_refund(refund.id, OWNER)
+    assert again.restock == 0
+    await work(mall)
+    assert (await read(again)).status == RefundStatus.SUCCEEDED
+    assert await pieces(mall) == (10, 1)
+
+
+@pytest.mark.parametrize("is_retried", [False, True])
+async def test_where_less_is_left_than_the_owner_asked_for_nothing_is_sent(
+    mall: Market, customer: Customer, is_retried: bool
+) -> None:
+    await customer.pay(mall.mug, "toss")
+    refund, payment = await ask(mall, 20_000), await mall.only_payment()
+    if is_retried:
+        await fail_next_cancel(mall)
+        await work(mall)
+        refund = await retry_refund(refund.id, OWNER)
+    await move(mall, f"refunds/{payment.reference}", amount=20_000)
+    await mall.work()
+    row = await read(refund)
+    assert (row.status, row.amount, row.failure_code) == (RefundStatus.FAILED, 20_000, BALANCE_CHANGED)
+    assert (await at_the_pg(mall, payment))["refunded"] == 20_000
+    assert (await mall.only_order()).refunded_amount == 20_000
+    [alert] = await Alert.objects().where(Alert.closed_at.is_null())
+    assert alert.alert_key == f"refund_failed:{refund.id}"
+    # What is left is the owner's to decide.
+    again = await retry_refund(refund.id, OWNER)
+    await work(mall)
+    assert ((await read(again)).status, again.amount) == (RefundStatus.SUCCEEDED, 6_000)
+
+
+async def test_a_surplus_asked_for_again_by_a_person_is_not_sent_in_part(mall: Market, customer: Customer) -> None:
+    failed = await failed_surplus(mall, customer)
+    again = await retry_refund(failed.id, OWNER)
+    await move(mall, f"refunds/{(await mall.only_payment()).reference}", amount=1_000)
+    await mall.work()
+    row = await read(again)
+    assert (row.kind, row.status, row.failure_code) == (RefundKind.SURPLUS, RefundStatus.FAILED, BALANCE_CHANGED)
+
+
 async def test_where_nothing_is_left_nothing_is_asked_for_again(mall: Market, customer: Customer) -> None:
     await customer.pay(mall.mug, "toss")
     refund = await ask(mall, 26_000)
@@ -340,19 +389,23 @@ async def test_a_refund_that_has_not_failed_is_not_asked_for_again(mall: Market,
     assert refused.value.why is Why.NOT_FAILED
 
 
-async def test_a_surplus_that_could_not_go_back_is_sent_back_again(mall: Market, customer: Customer) -> None:
+async def failed_surplus(market: Market, customer: Customer) -> Refund:
     """Money for an order whose goods are gone."""
-    window = await customer.go(mall.last, "stripe")
-    mall.time.go_on(minutes=1)
-    order = await mall.only_order()
+    window = await customer.go(market.last, "stripe")
+    market.time.go_on(minutes=1)
+    order = await market.only_order()
     await Order.update({Order.status: OrderStatus.EXPIRED, Order.holds_stock: False}).where(Order.id == order.id)
     await window.press("approve")
-    payment = await mall.only_payment()
-    await mall.fault("error", provider="stripe", call="cancel", code="charge_disputed", reference=payment.reference)
-    await work(mall)
+    payment = await market.only_payment()
+    await market.fault("error", provider="stripe", call="cancel", code="charge_disputed", reference=payment.reference)
+    await work(market)
     [failed] = await Refund.objects()
     assert (failed.kind, failed.status) == (RefundKind.SURPLUS, RefundStatus.FAILED)
+    return failed
 
+
+async def test_a_surplus_that_could_not_go_back_is_sent_back_again(mall: Market, customer: Customer) -> None:
+    failed = await failed_surplus(mall, customer)
     again = await retry_refund(failed.id, OWNER)
     await work(mall)
     assert (again.kind, (await read(again)).status) == (RefundKind.SURPLUS, RefundStatus.SUCCEEDED)

@@ -107,8 +107,15 @@ BROKEN: list[tuple[str, list[str]]] = [
     (
         "stuck",
         [
+            "UPDATE payments SET status = 'confirming', claim = 'sealed' WHERE id = '{open_payment}'",
+            event("open", "payment", "created", "confirming", at="'2026-11-22 03:44:00+00:00'"),
+        ],
+    ),
+    (
+        "stuck",
+        [
             "UPDATE payments SET status = 'confirming' WHERE id = '{open_payment}'",
-            event("open", "payment", "created", "confirming", at="'2026-11-22 03:54:00+00:00'"),
+            event("open", "payment", "created", "confirming", at="'2026-11-19 04:54:00+00:00'"),
         ],
     ),
     ("webhook_forgotten", [f"INSERT INTO {INBOX} VALUES ('{{new}}', '{{account}}', 'D', 'P', '', {NOW})"]),

@@ -172,7 +172,7 @@ async def test_a_sweep_that_fails_does_not_stop_the_next(market: Market) -> None
 async def test_a_worker_outlives_a_database_that_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
     rounds: list[str] = []
 
-    async def away() -> None:
+    async def away(**_: object) -> None:
         rounds.append("away")
         if len(rounds) == 3:
             raise Killed
@@ -187,7 +187,7 @@ async def test_a_worker_outlives_a_database_that_is_away(monkeypatch: pytest.Mon
 async def test_a_worker_that_is_woken_works_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     wake, rounds = asyncio.Event(), []
 
-    async def nothing() -> None:
+    async def nothing(**_: object) -> None:
         rounds.append("round")
         if len(rounds) == 2:
             raise Killed
@@ -205,3 +205,82 @@ async def test_a_job_done_is_done_however_it_was_before(market: Market) -> None:
     await queue.finish(job)
     [row] = await Job.objects()
     assert (row.done_at, row.error, row.lease_until) == (market.time(), None, None)
+
+
+async def test_a_job_that_knows_how_long_to_wait_is_tried_so_often_without_tiring(market: Market) -> None:
+    async def ask(payload: Mapping[str, str]) -> None:
+        raise NotYet("somebody else is asking", timedelta(seconds=5))
+
+    await add("minji")
+    for _ in range(20):
+        await work_once({"greet": ask}, {})
+        [job] = await Job.objects()
+        assert (job.run_at, job.tries, job.lease_until) == (market.time() + timedelta(seconds=5), 0, None)
+        market.time.go_on(seconds=5)
+
+
+async def test_a_slow_job_keeps_no_other_waiting_and_ends_with_the_worker(market: Market) -> None:
+    begun, done, wake = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    lists: list[str] = []
+
+    async def hang(payload: Mapping[str, str]) -> None:
+        lists.append(f"{payload['name']} begins")
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            lists.append(f"{payload['name']} ends")
+
+    async def greet(payload: Mapping[str, str]) -> None:
+        done.set()
+
+    await add("first", "second", kind="list")
+    working = asyncio.create_task(run({"list": hang, "greet": greet}, {}, pause=3600, wake=wake, slow={"list"}))
+    await asyncio.wait_for(begun.wait(), 5)
+    await add("minji")
+    wake.set()
+    await asyncio.wait_for(done.wait(), 5)
+    assert lists == ["first begins"]
+    working.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await working
+    assert lists == ["first begins", "first ends"]
+
+
+async def test_slow_jobs_are_done_one_after_the_other(market: Market) -> None:
+    greet, done = Greeter("first"), asyncio.Event()
+
+    async def go_through(payload: Mapping[str, str]) -> None:
+        if payload["name"] == "third":
+            done.set()
+        await greet(payload)
+
+    await add("first", "second", "third", kind="list")
+    working = asyncio.create_task(run({"list": go_through}, {}, pause=3600, slow={"list"}))
+    await asyncio.wait_for(done.wait(), 5)
+    working.cancel()
+    await asyncio.wait([working])
+    assert greet.greeted == ["first", "second", "third"]
+
+
+async def test_a_worker_that_outlived_a_slow_jobs_database_goes_on_with_it(
+    market: Market, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim_well, done, wake, away = queue.claim, asyncio.Event(), asyncio.Event(), [True]
+
+    async def claim_badly(**kinds: object) -> Job | None:
+        if kinds.get("only") and away:
+            away.clear()
+            wake.set()
+            raise OSError
+        return await claim_well(**kinds)
+
+    async def go_through(payload: Mapping[str, str]) -> None:
+        done.set()
+
+    monkeypatch.setattr(queue, "claim", claim_badly)
+    await add("first", kind="list")
+    working = asyncio.create_task(run({"list": go_through}, {}, pause=3600, wake=wake, slow={"list"}))
+    await asyncio.wait_for(done.wait(), 5)
+    working.cancel()
+    await asyncio.wait([working])

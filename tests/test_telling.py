@@ -1,6 +1,7 @@
 """When shoppers are told: once for each change, when it is so, and never what a later change has made untrue."""
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -134,6 +135,7 @@ async def test_a_refund_that_an_older_look_found_is_told(mall: Market, customer:
     await customer.come_back(await window.press("approve"))
     refund = await ask(mall)
     seen = RefundSeen("re-1", refund.reference, 26_000, "succeeded")
+    mall.time.go_on(seconds=1)
     assert not await mall.hear(older, refunded=26_000, refunds=(seen,))
     assert await mails(mall) == ["paid", "refunded"]
 
@@ -247,6 +249,26 @@ async def test_while_another_payment_is_decided_the_mail_waits(mall: Market, cus
         await Payment.update({Payment.status: PaymentStatus.FAILED}).where(Payment.id == payment.id)
     await work(mall, minutes=1)
     assert await subjects() == (["결제가 끝났어요"] if is_paid else ["아직 결제되지 않았어요"])
+
+
+@pytest.mark.parametrize(("contract", "minutes"), [("toss", 40), ("portone", 64), ("stripe", 60)])
+async def test_who_may_be_at_the_pgs_window_is_not_asked_to_pay_again(
+    mall: Market, customer: Customer, contract: str, minutes: int
+) -> None:
+    await customer.go(mall.mug, contract)
+    order, began = await mall.only_order(), mall.time()
+    async with write_transaction():
+        await offer_again(order)
+    for minute in range(2, minutes, 2):
+        mall.time.moment = began + timedelta(minutes=minute)
+        await Job.update({Job.run_at: began}).where(Job.kind == "mail", Job.done_at.is_null())
+        await mall.work()
+        assert await Message.count() == 0
+    for later in (10, 12, 14):
+        mall.time.moment = began + timedelta(minutes=minutes + later)
+        await Job.update({Job.run_at: began}).where(Job.kind == "mail", Job.done_at.is_null())
+        await mall.work()
+    assert await subjects() == ["아직 결제되지 않았어요"]
 
 
 async def test_a_pg_that_did_not_open_is_followed_by_the_link(mall: Market, customer: Customer) -> None:

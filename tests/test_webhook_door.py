@@ -6,18 +6,20 @@ import hmac
 import json
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 import pytest
 from structlog.testing import capture_logs
 
+from app import clock
+from app.database import DB, recorded_statements
 from app.jobs.tables import Job
 from app.payments.accounts import PURPOSE
-from app.payments.inbox import BODY, NOT_OURS, ORPHAN
-from app.payments.states import PaymentStatus
-from app.payments.tables import InboxEvent, Payment, ProviderAccount
+from app.payments.inbox import BODY, HINTS_ASKED, NOT_OURS, ORPHAN, UNASKED
+from app.payments.states import AlertKind, PaymentStatus
+from app.payments.tables import Alert, InboxEvent, Payment, PaymentEvent, ProviderAccount
 from tests import portone_wire, stripe_wire
 from tests.mall import CONTRACTS, Customer, hear_all
 from tests.shopping import EMAIL, Clock, Contract, Market, open_market
@@ -98,6 +100,16 @@ def counted(market: Market, name: str) -> int:
     lines = market.app.state.metrics.text().decode().splitlines()
     [value] = [line.split()[1] for line in lines if line.startswith(f"sellog_{name}_total ")]
     return int(float(value))
+
+
+async def share_keys(market: Market, account: ProviderAccount) -> ProviderAccount:
+    """Gives Namu the keys of this account of Haru's, as the environment would."""
+    market.time.go_on(seconds=1)
+    key = f"{market.namu.id}:{account.account_key.partition(':')[2]}"
+    values = account.to_dict() | {"id": clock.new_id(), "shop": market.namu.id, "account_key": key}
+    shared = ProviderAccount(**values)
+    await ProviderAccount.insert(shared)
+    return shared
 
 
 async def is_empty() -> bool:
@@ -419,6 +431,149 @@ async def test_accounts_that_are_switched_off_still_hear(mall: Market, customer:
     assert {(payment.provider, payment.status) for payment in await Payment.objects()} == {
         (contract, PaymentStatus.REFUNDED) for contract in EVERY
     }
+
+
+@pytest.mark.parametrize(("contract", "elsewhere"), [("portone manual", "portone"), ("stripe elements", "stripe")])
+async def test_one_that_comes_to_another_address_of_the_same_shop_is_heard(
+    mall: Market, customer: Customer, contract: str, elsewhere: str
+) -> None:
+    """A store's channels, or keys that have changed while the PG still knows the older address."""
+    await customer.pay(mall.mug, contract)
+    await hear_all(mall)
+    payment, door = await mall.only_payment(), door_of(mall, elsewhere)
+    await mall.pg.wire.post(f"/control/refunds/{payment.reference}", json={"amount": 6_000})
+    assert await door.post(door.told(payment.reference), door.signed(door.told(payment.reference), name="evt_9")) == 200
+    await mall.work()
+    assert (await mall.only_payment()).refunded_amount == 6_000
+    assert await InboxEvent.count().where(InboxEvent.handled_at.is_null()) == await Alert.count() == 0
+
+
+@pytest.mark.parametrize("contract", EVERY)
+async def test_money_without_an_order_is_told_with_its_amount(mall: Market, customer: Customer, contract: str) -> None:
+    await customer.pay(mall.mug, contract)
+    payment, door = await mall.only_payment(), door_of(mall, contract)
+    await PaymentEvent.delete().where(PaymentEvent.payment == payment.id)
+    await Payment.delete().where(Payment.id == payment.id)
+    assert await door.post(door.told(payment.reference, payment.pg_payment_id)) == 200
+    await pass_minutes(mall, 20)
+    [alert] = await Alert.objects()
+    evidence = json.loads(alert.evidence)
+    assert (alert.kind, alert.shop) == (AlertKind.ORPHAN, mall.haru.id)
+    assert (evidence["reference"], evidence["amount"], evidence["currency"]) == (payment.reference, 26_000, "KRW")
+
+
+@pytest.mark.parametrize("contract", EVERY)
+async def test_a_word_of_money_that_the_pg_does_not_have_is_not_told(mall: Market, contract: str) -> None:
+    """A payment that failed is told of as well."""
+    door = door_of(mall, contract)
+    assert await door.post(door.told(UNKNOWN)) == 200
+    await pass_minutes(mall, 20)
+    assert [event.error for event in await InboxEvent.objects()] == [ORPHAN]
+    assert await Alert.count() == 0
+
+
+async def test_shops_with_the_same_keys_are_told_of_one_orphan_once(mall: Market, customer: Customer) -> None:
+    """At the one that had them first, to whose address so ever it comes."""
+    theirs = door_of(mall, "toss").account
+    shared = await share_keys(mall, theirs)
+    await customer.pay(mall.mug, "toss")
+    payment = await mall.only_payment()
+    await PaymentEvent.delete().where(PaymentEvent.payment == payment.id)
+    await Payment.delete().where(Payment.id == payment.id)
+    for account in (shared, theirs):
+        door = Door(mall, account)
+        await door.post(door.told(payment.reference))
+    await pass_minutes(mall, 20)
+    [alert] = await Alert.objects()
+    assert (alert.shop, alert.alert_key) == (mall.haru.id, f"orphan:{theirs.id}:{payment.reference}")
+
+
+async def test_anybody_may_make_the_pg_be_asked_so_often_an_hour_and_no_more(mall: Market) -> None:
+    door, hints = door_of(mall, "toss"), HINTS_ASKED + 5
+    for number in range(hints):
+        body = door.told(f"{UNKNOWN[:-3]}{number:03}")
+        assert await door.post(body, door.signed(body, name=str(number))) == 200
+    asked = len(mall.pg.transport.calls)
+    await pass_minutes(mall, 20)
+    assert len(mall.pg.transport.calls) - asked == HINTS_ASKED
+    errors = [event.error for event in await InboxEvent.objects()]
+    assert (errors.count(ORPHAN), errors.count(UNASKED)) == (HINTS_ASKED, 5)
+    mall.time.go_on(minutes=41)
+    assert await door.post(door.told(UNKNOWN), door.signed(b"", name="later")) == 200
+    await pass_minutes(mall, 20)
+    assert len(mall.pg.transport.calls) - asked == HINTS_ASKED + 1
+
+
+# Several about one payment
+
+
+async def test_one_look_answers_what_had_come_before_it_by_whatever_clock(mall: Market, customer: Customer) -> None:
+    await customer.go(mall.mug, "toss")
+    payment, door = await mall.only_payment(), door_of(mall, "toss")
+    body = door.told(payment.reference)
+    for name in ("1", "2"):
+        await door.post(body, door.signed(body, name=name))
+    _, second = await InboxEvent.objects().order_by(InboxEvent.id)
+    ahead = {InboxEvent.received_at: mall.time() + timedelta(minutes=1)}
+    await InboxEvent.update(ahead).where(InboxEvent.id == second.id)
+    asked = len(mall.pg.transport.calls)
+    await mall.work()
+    assert len(mall.pg.transport.calls) == asked + 1
+    assert await InboxEvent.count().where(InboxEvent.handled_at.is_null()) == 0
+
+
+async def test_what_comes_while_the_pg_is_asked_is_a_reason_to_ask_again(
+    mall: Market, customer: Customer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await customer.go(mall.mug, "toss")
+    payment, door = await mall.only_payment(), door_of(mall, "toss")
+    body, carry, asked = door.told(payment.reference), mall.pg.transport.handle_async_request, 0
+
+    async def meanwhile(request: httpx.Request) -> httpx.Response:
+        nonlocal asked
+        asked += 1
+        answer = await carry(request)
+        if asked == 1:
+            await door.post(body, door.signed(body, name="2"))
+        return answer
+
+    await door.post(body, door.signed(body, name="1"))
+    monkeypatch.setattr(mall.pg.transport, "handle_async_request", meanwhile)
+    await mall.work()
+    assert asked == 2
+    assert await InboxEvent.count().where(InboxEvent.handled_at.is_null()) == 0
+
+
+async def test_one_waits_only_briefly_for_another_process_that_is_asking(
+    mall: Market, customer: Customer, time: Clock
+) -> None:
+    await customer.go(mall.mug, "toss")
+    payment, door = await mall.only_payment(), door_of(mall, "toss")
+    await Payment.update({Payment.lease_until: time() + timedelta(minutes=2)}).where(Payment.id == payment.id)
+    await door.post(door.told(payment.reference))
+    for _ in range(24):
+        await mall.work()
+        time.go_on(seconds=5)
+    time.go_on(seconds=1)
+    await mall.work()
+    [event] = await InboxEvent.objects()
+    assert event.handled_at == time()
+
+
+async def test_what_waits_for_a_payment_is_found_without_reading_every_webhook(
+    mall: Market, customer: Customer
+) -> None:
+    await customer.go(mall.mug, "toss")
+    door = door_of(mall, "toss")
+    await door.post(door.told((await mall.only_payment()).reference))
+    with recorded_statements() as statements:
+        await mall.work()
+    [query] = [each for each in statements if each.startswith("SELECT") and '"handled_at" IS NULL' in each]
+    if DB.engine_type != "sqlite":
+        # PostgreSQL reads a small table as a whole, whatever indexes it has.
+        return
+    plan = await DB.run_ddl("EXPLAIN QUERY PLAN " + query.replace("?", "''"))
+    assert "inbox_events_waiting (account=? AND reference=?)" in str(plan)
 
 
 # Two shops at the same PGs

@@ -6,8 +6,10 @@ from app.checking.invariant import Invariant, quoted
 from app.jobs.queue import MOST_TRIES
 from app.payments.states import OPEN, AlertKind
 
-# After an hour an owner is told; the sweep that does it comes some minutes later.
-TOLD_AFTER = timedelta(minutes=65)
+# When an owner is told of a confirm without an answer, and of what the PG itself calls "processing"; the sweep that
+# does it comes some minutes later.
+TOLD_AFTER = timedelta(minutes=75)
+PROCESSING_TOLD_AFTER = timedelta(days=3, minutes=5)
 
 INVARIANTS = (
     Invariant(
@@ -27,18 +29,18 @@ INVARIANTS = (
     Invariant(
         "stuck",
         f"""
-        SELECT 'payment ' || CAST(s.id AS TEXT), 'has been on its way for more than an hour, and no alert says so'
+        SELECT 'payment ' || CAST(s.id AS TEXT), 'has been on its way for too long, and no alert says so'
         FROM (
-            SELECT p.id AS id, (
+            SELECT p.id AS id, p.claim AS claim, (
                 SELECT MAX(e.at) FROM payment_events e
                 WHERE e.payment = p.id AND e.subject = 'payment' AND e.to_status = 'confirming') AS since
             FROM payments p WHERE p.status = 'confirming' AND p.closed_at IS NULL
         ) s
-        WHERE s.since < {{}} AND NOT EXISTS (
+        WHERE (s.since < {{}} OR (s.claim IS NOT NULL AND s.since < {{}})) AND NOT EXISTS (
             SELECT 1 FROM alerts a
             WHERE a.payment = s.id AND a.kind = '{AlertKind.STUCK}' AND a.raised_at >= s.since)
         """,
-        (TOLD_AFTER,),
+        (PROCESSING_TOLD_AFTER, TOLD_AFTER),
     ),
     Invariant(
         "webhook_forgotten",

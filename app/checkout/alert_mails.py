@@ -9,10 +9,13 @@ import structlog
 
 from app.database import write_transaction
 from app.language import LANGUAGES, N_, translator
+from app.messages.delivering import Courier
 from app.messages.posting import post
+from app.messages.tables import Message, MessageStatus
 from app.money import CURRENCIES, Money
 from app.orders.tables import Order
-from app.payments.states import AlertKind
+from app.payments.booking import BALANCE_CHANGED
+from app.payments.states import AlertKind, RefundStatus
 from app.payments.tables import Alert
 from app.settings import Settings
 from app.shops.tables import Shop
@@ -35,6 +38,11 @@ WORDS = {
         N_("환불하지 못했어요"),
         N_("결제사가 환불을 받아들이지 않았거나 은행이 돈을 되돌려 보냈습니다. 손님은 돈을 받지 못했습니다."),
         N_("결제사 화면에서 까닭을 살펴보고 다시 환불하거나, 다른 길로 돌려드려 주세요."),
+    ),
+    AlertKind.REFUND_WAITING: (
+        N_("환불이 끝나지 않고 있어요"),
+        N_("환불을 요청한 지 하루가 넘었는데 돈이 돌아갔다는 결제사의 답이 없습니다. 계속 시도하고 있습니다."),
+        N_("결제사 화면과 결제 설정을 살펴봐 주세요. 환불이 끝나면 이 일은 저절로 끝납니다."),
     ),
     AlertKind.STUCK: (
         N_("한 시간째 결제를 확인하지 못하고 있어요"),
@@ -65,6 +73,25 @@ WORDS = {
         N_("결제사의 장부와 다른 것이 있어요"),
         N_("하루의 결제를 결제사의 목록과 견주었더니 서로 맞지 않는 것이 있습니다."),
         N_("차이를 하나씩 결제사 화면과 견주어 보고 까닭을 적어 닫아 주세요."),
+    ),
+}
+
+# The same where the evidence says why.
+WORDS_BY_REASON = {
+    (AlertKind.REFUND_FAILED, BALANCE_CHANGED): (
+        N_("남은 금액이 달라져 환불하지 않았어요"),
+        N_("환불을 요청한 뒤에 이 결제의 돈이 다른 데서 먼저 돌아가, 남은 금액이 요청한 금액보다 적습니다."),
+        N_("이번에는 아무것도 보내지 않았습니다. 남은 금액을 확인하고, 더 돌려드릴 돈이 있으면 다시 환불해 주세요."),
+    ),
+    (AlertKind.REFUND_WAITING, RefundStatus.NEEDS_ACCOUNT): (
+        N_("돌려드릴 계좌를 아직 모르고 있어요"),
+        N_("돌려받을 계좌를 손님께 메일로 여쭌 지 사흘이 넘었는데 답이 없습니다."),
+        N_("손님께 연락해 주문 화면에 계좌를 적어 달라고 해 주세요. 환불이 끝나면 이 일은 저절로 끝납니다."),
+    ),
+    (AlertKind.STUCK, "processing"): (
+        N_("여러 날째 결제가 처리되고 있어요"),
+        N_("결제사가 사흘이 넘도록 이 결제를 처리하고 있다고만 답합니다. 계속 묻고 있습니다."),
+        N_("결제사 화면에서 이 결제를 살펴봐 주세요. 결제사가 답하면 이 일은 저절로 끝납니다."),
     ),
 }
 
@@ -105,9 +132,14 @@ class AlertMail:
         return self.shop.name if self.shop else "Sellog"
 
     @property
+    def words(self) -> tuple[str, str, str]:
+        kind = AlertKind(self.alert.kind)
+        return WORDS_BY_REASON.get((kind, json.loads(self.alert.evidence).get("why")), WORDS[kind])
+
+    @property
     def subject(self) -> str:
         _ = translator(self.lang)
-        title = _(WORDS[AlertKind(self.alert.kind)][0])
+        title = _(self.words[0])
         if self.order:
             return _("[%(shop)s] %(title)s (주문 %(number)s)", shop=self.sender, title=title, number=self.order.number)
         return f"[{self.sender}] {title}"
@@ -115,7 +147,7 @@ class AlertMail:
     @property
     def body(self) -> str:
         _ = translator(self.lang)
-        title, happened, next_step = (_(text) for text in WORDS[AlertKind(self.alert.kind)])
+        title, happened, next_step = (_(text) for text in self.words)
         facts = []
         if self.order:
             facts.append(_("주문번호: %(number)s", number=self.order.number))
@@ -138,6 +170,7 @@ class AlertMail:
 
 async def write(settings: Settings, payload: Mapping[str, str]) -> None:
     """The job "alert": one mail to the shop's owner, else to whom the settings name; else the matter is only listed.
+    `mail` names the mail of a matter that is open again.
 
     What has settled itself meanwhile needs nobody.
     """
@@ -150,4 +183,17 @@ async def write(settings: Settings, payload: Mapping[str, str]) -> None:
         log.warning("alert_unsent", alert=str(alert.id), kind=alert.kind)
         return
     async with write_transaction():
-        await post(settings, f"alert:{alert.id}", mail.sender, recipient, mail.subject, mail.body)
+        await post(settings, payload.get("mail", f"alert:{alert.id}"), mail.sender, recipient, mail.subject, mail.body)
+
+
+async def deliver(courier: Courier, payload: Mapping[str, str]) -> None:
+    """The job "deliver": an alert's mail that has waited for a server until the matter was settled stays here."""
+    message = await Message.objects().get(Message.id == UUID(payload["message"]))
+    kind, _, key = message.dedupe_key.partition(":")
+    if kind == "alert":
+        alert = UUID(key.partition(":")[0])
+        if await Alert.exists().where(Alert.id == alert, Alert.closed_at.is_not_null()):
+            settled = {Message.status: MessageStatus.FAILED, Message.error: "settled"}
+            await Message.update(settled).where(Message.id == message.id, Message.status == MessageStatus.QUEUED)
+            return
+    await courier.deliver(payload)

@@ -19,8 +19,10 @@ from app.language import LANGUAGES, N_, Translator, translator
 from app.messages.posting import post
 from app.money import CURRENCIES, Money
 from app.orders.tables import Order, OrderItem
+from app.payments.providers import PROVIDERS
 from app.payments.states import PaymentStatus, RefundStatus
 from app.payments.tables import Payment, Refund
+from app.payments.watching import LOOKS_WHILE_OPEN
 from app.settings import Settings
 from app.shops.tables import Shop
 
@@ -224,7 +226,9 @@ async def write(settings: Settings, payload: Mapping[str, str]) -> None:
 
 
 async def _can_be_paid(shop: Shop, order: Order) -> bool:
-    """Whether the shopper can pay it now: its payments allow it, and its goods are there. Raises NotYet."""
+    """Whether the shopper can pay it now: its payments allow it, and its goods are there. Raises NotYet, also while the
+    shopper may be paying.
+    """
     found = await OrderPage.load(shop, order.token)
     if found.undecided and not found.is_paid:
         raise NotYet("a payment of it is being decided")
@@ -232,7 +236,24 @@ async def _can_be_paid(shop: Shop, order: Order) -> bool:
         OrderItem.quantity, OrderItem.product.stock.as_alias("stock"), OrderItem.product.is_active.as_alias("is_sold")
     ).where(OrderItem.order == order.id)
     is_there = order.holds_stock or all(item["stock"] is None or item["stock"] >= item["quantity"] for item in items)
-    return found.can_be_paid and is_there and all(item["is_sold"] for item in items)
+    if not (found.can_be_paid and is_there and all(item["is_sold"] for item in items)):
+        return False
+    if any(_may_be_at_the_pg(payment) for payment in found.payments):
+        raise NotYet("the shopper may be at the PG's window")
+    return True
+
+
+def _may_be_at_the_pg(payment: Payment) -> bool:
+    """Whether the PG's window may be open, or money taken there that no look has found yet."""
+    if payment.status != PaymentStatus.CREATED:
+        return False
+    traits = PROVIDERS[payment.provider].traits
+    over = payment.created_at + traits.window
+    if traits.confirm_moves_money:
+        return clock.now() < over
+    # Handing over makes the looks at such a PG frequent, for as long as its window is open and a little longer.
+    is_handed_over = payment.checks > 0 or payment.next_check_at != over
+    return is_handed_over and payment.checks < LOOKS_WHILE_OPEN
 
 
 def _money(payload: Mapping[str, str], order: Order) -> Money | None:

@@ -78,6 +78,8 @@ NO_ACCOUNT = (
     N_("입금 기한이 지났어요"),
     N_("이 계좌로는 이제 입금할 수 없습니다. 다른 방법으로 결제하실 수 있어요."),
 )
+# An older attempt may have been paid at a PG that has not told us yet.
+UNSURE = N_("이번 결제로는 돈이 빠져나가지 않았습니다. 앞서 여신 결제창의 결제는 아직 확인하고 있어요.")
 # Seconds between two looks of the page: a transfer takes its time.
 PAUSE, DEPOSIT_PAUSE = 2, 5
 
@@ -210,6 +212,12 @@ class OrderPage:
         return next((p for p in begun if not PROVIDERS[p.provider].traits.confirm_moves_money), None)
 
     @property
+    def is_unsure(self) -> bool:
+        """Whether an older attempt may have been paid: its PG needs no word of ours, and has not closed it."""
+        older = (p for p in self.payments if p is not self.paying and p.closed_at is None)
+        return any(not PROVIDERS[p.provider].traits.confirm_moves_money for p in older)
+
+    @property
     def awaits_deposit(self) -> bool:
         return self.order.status == OrderStatus.AWAITING_DEPOSIT and self.undecided is None
 
@@ -265,6 +273,8 @@ class OrderPage:
         word, title, lead = WORDS[self.key]
         if self.awaits_deposit and self.deposit is None:
             title, lead = NO_ACCOUNT
+        if self.key in (OrderStatus.FAILED, OrderStatus.CANCELLED) and self.is_unsure:
+            lead = UNSURE
         seal = SEALS.get(self.key)
         return StatusView(
             key=self.key,

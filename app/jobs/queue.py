@@ -1,7 +1,7 @@
 """Job rows: written inside the transaction of the change that wants them, claimed with a lease, done at least once."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 
 from app import clock
@@ -27,21 +27,26 @@ async def hasten(dedupe_key: str) -> None:
     await Job.update({Job.run_at: clock.now(), Job.tries: 0}).where(waiting)
 
 
-async def claim() -> Job | None:
-    """The job that has waited longest, leased to the caller: no other worker gets it before the lease ends."""
+async def claim(only: Collection[str] = (), but: Collection[str] = ()) -> Job | None:
+    """The job that has waited longest, leased to the caller: no other worker gets it before the lease ends.
+
+    Of the kinds in `only`, where there are any, and of none of those in `but`.
+    """
     now = clock.now()
     waiting = "done_at IS NULL AND run_at <= {} AND (lease_until IS NULL OR lease_until < {}) AND tries < {}"
+    for kinds, word in ((only, "IN"), (but, "NOT IN")):
+        if kinds:
+            waiting += f" AND kind {word} ({', '.join(['{}'] * len(kinds))})"
+    values = [now, now, MOST_TRIES, *sorted(only), *sorted(but)]
     # Most looks find nothing, and a look must not cost SQLite's one writer its turn.
-    if not await Job.raw(f"SELECT 1 FROM jobs WHERE {waiting} LIMIT 1", now, now, MOST_TRIES):
+    if not await Job.raw(f"SELECT 1 FROM jobs WHERE {waiting} LIMIT 1", *values):
         return None
     skip = " FOR UPDATE SKIP LOCKED" if Job._meta.db.engine_type == "postgres" else ""
     rows = await Job.raw(
         "UPDATE jobs SET lease_until = {}, tries = tries + 1 WHERE id IN ("
         f"SELECT id FROM jobs WHERE {waiting} ORDER BY run_at LIMIT 1{skip}) RETURNING id",
         now + LEASE,
-        now,
-        now,
-        MOST_TRIES,
+        *values,
     )
     return await Job.objects().get(Job.id == rows[0]["id"]) if rows else None
 
@@ -50,10 +55,16 @@ async def finish(job: Job) -> None:
     await Job.update({Job.done_at: clock.now(), Job.lease_until: None, Job.error: None}).where(Job.id == job.id)
 
 
-async def postpone(job: Job, error: str, gives_up: bool = True) -> None:
-    """Once more, later each time. After MOST_TRIES the job is set aside with its error, unless it never gives up."""
-    wait = timedelta(seconds=min(5 * 2**job.tries, 6 * 3600))
-    changes = {Job.run_at: clock.now() + wait, Job.lease_until: None, Job.error: error[:500]}
-    if not gives_up:
+async def postpone(job: Job, error: str, gives_up: bool = True, wait: timedelta | None = None) -> None:
+    """Once more, later each time. After MOST_TRIES the job is set aside with its error, unless it never gives up.
+
+    A try that is to be repeated after a `wait` of its own does not count.
+    """
+    later = timedelta(seconds=min(5 * 2**job.tries, 6 * 3600))
+    changes = {Job.run_at: clock.now() + (later if wait is None else wait), Job.lease_until: None}
+    changes[Job.error] = error[:500]
+    if wait is not None:
+        changes[Job.tries] = job.tries - 1
+    elif not gives_up:
         changes[Job.tries] = min(job.tries, MOST_TRIES - 1)
     await Job.update(changes).where(Job.id == job.id)

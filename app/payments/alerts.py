@@ -18,10 +18,13 @@ async def raise_alert(
     order: Order | None = None,
     payment: Payment | None = None,
     evidence: Mapping[str, object] | None = None,
+    begins_again: bool = False,
 ) -> bool:
     """Adds one matter to the shop's list and a mail to its owner, in the caller's transaction; True when it is new.
 
-    `key` names the matter: the same one again, however often it is noticed, is no further alert.
+    `key` names the matter: the same one again, however often it is noticed, is no further alert while it is open. One
+    that had closed by itself is open again, with another mail. One that a person has closed stays closed, unless the
+    matter was over and has begun anew (`begins_again`).
     """
     require_transaction()
     alert = Alert(
@@ -31,10 +34,31 @@ async def raise_alert(
         order=order.id if order else None,
         payment=payment.id if payment else None,
         evidence=json.dumps(dict(evidence or {}), ensure_ascii=False, default=str),
+        raised_at=clock.now(),
     )
     won = await Alert.insert(alert).on_conflict(target=Alert.alert_key, action="DO NOTHING").returning(Alert.id)
     if won:
         await enqueue("alert", {"alert": str(alert.id)}, f"alert:{alert.id}")
+        return True
+    return await _reopen(alert, begins_again)
+
+
+async def _reopen(alert: Alert, begins_again: bool) -> bool:
+    """True when the matter under this key was closed and may be open again, as it stands now."""
+    is_closed = (Alert.alert_key == alert.alert_key) & Alert.closed_at.is_not_null()
+    now = {
+        Alert.evidence: alert.evidence,
+        Alert.raised_at: alert.raised_at,
+        Alert.closed_at: None,
+        Alert.closed_by: None,
+        Alert.note: "",
+    }
+    may_reopen = is_closed if begins_again else is_closed & Alert.closed_by.is_null()
+    won = await Alert.update(now).where(may_reopen).returning(Alert.id)
+    if won:
+        number = str(won[0]["id"])
+        mail = f"alert:{number}:{clock.new_id()}"
+        await enqueue("alert", {"alert": number, "mail": mail}, mail)
     return bool(won)
 
 

@@ -5,11 +5,13 @@ from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from uuid import UUID
 
+from app import clock
 from app.database import write_transaction
 from app.jobs.queue import enqueue
 from app.language import N_
 from app.orders.tables import Order, OrderItem
 from app.payments.alerts import close_alert
+from app.payments.booking import has_succeeded_before
 from app.payments.events import record
 from app.payments.following import lock_order
 from app.payments.states import AlertKind, Cause, RefundKind, RefundStatus
@@ -125,6 +127,7 @@ async def ask_refund(
             restock=restock,
             requested_by=requested_by,
             receiver=sealed_receiver if payment.deposit_due_at else None,
+            created_at=clock.now(),
         )
         await _insert(order, payment, refund)
         return refund
@@ -151,14 +154,17 @@ async def retry_refund(refund_id: UUID, requested_by: str, sealed_receiver: str 
         amount = min(failed.amount, balance_of(payment, refunds))
         if amount < 1:
             raise NotRefundable(Why.NOTHING_LEFT)
+        # One that had reached the shopper before it failed has put its pieces on sale already.
+        restock = 0 if await has_succeeded_before(failed) else min(failed.restock, await _pieces_left(order, refunds))
         refund = Refund(
             payment=payment.id,
             kind=RefundKind.ASKED if failed.kind == RefundKind.OUTSIDE else failed.kind,
             amount=amount,
             reason=failed.reason,
-            restock=min(failed.restock, await _pieces_left(order, refunds)),
+            restock=restock,
             requested_by=requested_by,
             receiver=sealed_receiver if payment.deposit_due_at else None,
+            created_at=clock.now(),
         )
         await _insert(order, payment, refund, {INSTEAD_OF: str(failed.id)})
         await close_alert(AlertKind.REFUND_FAILED, str(failed.id), "다시 요청함", requested_by)

@@ -27,6 +27,8 @@ from app.payments.tables import Dispute, Payment, PaymentEvent, Refund
 STANDING = {"pending": RefundStatus.PENDING, "succeeded": RefundStatus.SUCCEEDED, "failed": RefundStatus.FAILED}
 # Somebody sent all of it back by hand, before we could.
 GONE_ALREADY = "GONE_ALREADY"
+# A part went back by hand, and less is left than the owner asked for.
+BALANCE_CHANGED = "BALANCE_CHANGED"
 
 
 async def book(order: Order, payment: Payment, outcome: Outcome, cause: Cause) -> None:
@@ -55,7 +57,7 @@ async def move_refund(
     )
     if not won:
         return None
-    if target is RefundStatus.SUCCEEDED and refund.restock and not await _has_succeeded_before(refund):
+    if target is RefundStatus.SUCCEEDED and refund.restock and not await has_succeeded_before(refund):
         await stock.restock(order, refund.restock)
     evidence = {"refund": str(refund.id), "amount": refund.amount}
     event = await record(cause, "refund", order, payment, refund.status, target, evidence)
@@ -64,7 +66,8 @@ async def move_refund(
     return event
 
 
-async def _has_succeeded_before(refund: Refund) -> bool:
+async def has_succeeded_before(refund: Refund) -> bool:
+    """Whether the PG has ever said that it was done, whatever became of it after that."""
     successes = PaymentEvent.select(PaymentEvent.evidence).where(
         PaymentEvent.payment == refund.payment,
         PaymentEvent.subject == "refund",
@@ -75,18 +78,20 @@ async def _has_succeeded_before(refund: Refund) -> bool:
 
 async def _alert(order: Order, payment: Payment, refund: Refund, failure: str | None) -> None:
     """What the owner has to do about a refund that has just moved, or has no longer to do."""
-    evidence = {"refund": str(refund.id), "kind": refund.kind, "amount": refund.amount, "code": failure}
+    evidence = {"refund": str(refund.id), "kind": refund.kind, "amount": refund.amount}
+    # The one reason is ours, the others are the PG's.
+    evidence["why" if failure == BALANCE_CHANGED else "code"] = failure
     if payment.status != PaymentStatus.MISMATCH:
         # What was captured by mistake may have been of another currency.
         evidence["currency"] = payment.currency
+    if refund.status in (RefundStatus.SUCCEEDED, RefundStatus.FAILED):
+        await close_alert(AlertKind.REFUND_WAITING, str(refund.id), "환불이 끝남")
     if refund.status == RefundStatus.FAILED:
         await close_alerts([AlertKind.SURPLUS], order, payment, "환불 실패로 바뀜")
         if failure != GONE_ALREADY:
             await raise_alert(AlertKind.REFUND_FAILED, str(refund.id), order.shop, order, payment, evidence)
     elif refund.status == RefundStatus.NEEDS_ACCOUNT and refund.kind == RefundKind.SURPLUS:
-        # Another account that the bank does not take is another matter.
-        key = f"{refund.id}:{refund.tries}"
-        await raise_alert(AlertKind.SURPLUS, key, order.shop, order, payment, evidence)
+        await raise_alert(AlertKind.SURPLUS, str(refund.id), order.shop, order, payment, evidence)
     elif refund.status == RefundStatus.SUCCEEDED:
         await _close_where_all_is_back(order, payment)
 
@@ -184,6 +189,7 @@ async def _insert_outside(order: Order, payment: Payment, seen: RefundSeen, caus
         status=STANDING[seen.status],
         pg_refund_id=seen.pg_refund_id,
         failure_code=seen.failure,
+        created_at=clock.now(),
     )
     await Refund.insert(refund)
     evidence = {"refund": str(refund.id), "kind": refund.kind, "amount": refund.amount}
@@ -198,6 +204,7 @@ async def _insert_outside(order: Order, payment: Payment, seen: RefundSeen, caus
 async def _book_dispute(order: Order, payment: Payment, seen: DisputeSeen, cause: Cause) -> None:
     key = f"{payment.account}:{seen.pg_dispute_id}"
     known = await Dispute.objects().where(Dispute.dispute_key == key).first()
+    was_over = known is not None and not known.is_open
     told = {
         Dispute.status: seen.status,
         Dispute.is_open: seen.is_open,
@@ -220,6 +227,6 @@ async def _book_dispute(order: Order, payment: Payment, seen: DisputeSeen, cause
     await record(cause, "dispute", order, payment, before, seen.status, evidence)
     if seen.is_open:
         due = {**evidence, "currency": payment.currency, "due_at": seen.due_at}
-        await raise_alert(AlertKind.DISPUTE, str(known.id), order.shop, order, payment, due)
+        await raise_alert(AlertKind.DISPUTE, str(known.id), order.shop, order, payment, due, was_over)
     else:
         await close_alert(AlertKind.DISPUTE, str(known.id), seen.status)

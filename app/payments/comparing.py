@@ -6,7 +6,7 @@ the list is silent about but the look-up tells (a refund of a payment that is to
 
 Money without our tag that no row of ours knows is another system's business at the same PG account: no difference.
 Several accounts may see one list (a store's channels, changed keys, shops with the environment's keys): each payment is
-compared at the account that it was begun with.
+compared at the account that it was begun with; money that no payment knows, at the first that sells by that contract.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,21 +15,25 @@ from typing import TypeVar
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+import structlog
+
 from app import clock
 from app.database import write_transaction
+from app.failures import describe
 from app.jobs.queue import enqueue
 from app.jobs.tables import Job
 from app.jobs.worker import NotYet
 from app.payments import states
-from app.payments.accounts import Gateways, attempt_of, note_health
-from app.payments.booking import find_seen
-from app.payments.differences import keep_books, of_orphan, of_payment
-from app.payments.provider import Account, Misconfigured, Outcome, Provider, Unreachable
-from app.payments.settling import settle
+from app.payments.accounts import Gateways, note_health
+from app.payments.differences import keep_books, of_orphan, teller_of
+from app.payments.judging import judge_all
+from app.payments.provider import Misconfigured, Unreachable
 from app.payments.statements import Day, Listed, Statement, day_of, read_statement
-from app.payments.states import Cause, DifferenceKind, PaymentStatus, RefundStatus
-from app.payments.tables import Difference, Payment, PaymentEvent, ProviderAccount, Refund
+from app.payments.states import PaymentStatus, RefundStatus
+from app.payments.tables import Difference, Payment, PaymentEvent, ProviderAccount
 from app.shops.tables import Shop
+
+log = structlog.get_logger("payments")
 
 T = TypeVar("T")
 
@@ -38,7 +42,10 @@ NOT_BEFORE = time(3)
 # An account that sells no more is compared as long as its latest payments may still go back.
 RECENTLY = timedelta(days=90)
 
-MOVED = [*states.CAPTURED, PaymentStatus.MISMATCH, RefundStatus.SUCCEEDED]
+# A PG that is away, or keys that are refused, for longer: the day is given up.
+GIVEN_UP_AFTER = timedelta(days=14)
+
+MOVED = [*sorted(states.CAPTURED), PaymentStatus.MISMATCH, RefundStatus.SUCCEEDED]
 NAMES_AT_ONCE = 500
 
 
@@ -46,7 +53,10 @@ async def compare_day(gateways: Gateways, account: ProviderAccount, day: date) -
     """The differences of this day that are still to be closed, written down. Safe to repeat.
 
     The same difference found again is the same row, and stays closed where a person has closed it; one that is gone is
-    closed by itself. Raises Unreachable and Misconfigured; then nothing is written but what the PG said of payments.
+    closed by itself.
+
+    Raises Misconfigured and Unreachable: then nothing is written but what the PG said of payments. Where it was silent
+    about some payments only, the differences of the others are written before that.
     """
     span = await find_day(account, day)
     opened = gateways.open(account)
@@ -61,16 +71,17 @@ async def compare_day(gateways: Gateways, account: ProviderAccount, day: date) -
                 orphans.setdefault(listed.reference or "", []).append(listed)
             elif payment.account == account.id:
                 payments[payment.id] = payment
-        found = [of_orphan(account, span, money) for money in orphans.values() if any(each.left for each in money)]
-        for payment in payments.values():
-            listed = statement.of(payment.reference, payment.pg_payment_id)
-            if not _is_plain_sale(payment, listed):
-                found += await _judge(provider, opened, payment, listed, span)
+        found, unjudged = await judge_all(provider, opened, payments.values(), statement, span)
     except Misconfigured as error:
         await note_health(account.id, error)
         raise
     await note_health(account.id, None)
-    return await keep_books(account, span, found)
+    if (await teller_of(account)).id == account.id:
+        found += [of_orphan(account, span, money) for money in orphans.values() if any(each.left for each in money)]
+    differences = await keep_books(account, span, found, unjudged)
+    if unjudged:
+        raise Unreachable(f"{len(unjudged)} payments could not be asked about, the others are compared")
+    return differences
 
 
 async def find_day(account: ProviderAccount, day: date) -> Day:
@@ -112,8 +123,13 @@ async def compare_yesterday() -> None:
     now = clock.now()
     wanted = {}
     for row in await ProviderAccount.select(ProviderAccount.id, ProviderAccount.shop.time_zone):
-        day = latest_day(row["shop.time_zone"], now)
-        if day_of(day, row["shop.time_zone"]).until > _made_at(row["id"]):
+        try:
+            day = latest_day(row["shop.time_zone"], now)
+            is_over = day_of(day, row["shop.time_zone"]).until <= _made_at(row["id"])
+        except Exception as error:
+            log.error("compare_not_planned", account=str(row["id"]), error=describe(error))
+            continue
+        if not is_over:
             wanted[f"compare:{row['id']}:{day}"] = {"account": str(row["id"]), "day": day.isoformat()}
     for keys in _in_parts(sorted(wanted)):
         there = await Job.select(Job.dedupe_key).where(Job.dedupe_key.is_in(keys))
@@ -130,15 +146,19 @@ def latest_day(time_zone: str, now: datetime) -> date:
 
 
 async def carry_out(gateways: Gateways, payload: Mapping[str, str]) -> None:
-    """The job behind an account's day. Raises NotYet until the PG has answered; refused keys are the owner's to mend,
-    and the day is given up after a while."""
+    """The job behind an account's day. Raises NotYet until the PG has answered and the owner has mended refused keys;
+    two weeks after the day that is given up."""
     account = await ProviderAccount.objects().get(ProviderAccount.id == UUID(payload["account"]))
     if not await _is_compared(account):
         return
+    day = date.fromisoformat(payload["day"])
     try:
-        await compare_day(gateways, account, date.fromisoformat(payload["day"]))
-    except Unreachable as error:
-        raise NotYet(f"{type(error).__name__}: {error}") from None
+        await compare_day(gateways, account, day)
+    except (Unreachable, Misconfigured) as error:
+        why = f"{type(error).__name__}: {error}"
+        if clock.now() < (await find_day(account, day)).until + GIVEN_UP_AFTER:
+            raise NotYet(why) from None
+        log.warning("compare_given_up", account=str(account.id), day=day.isoformat(), error=why)
 
 
 def _made_at(row_id: UUID) -> datetime:
@@ -171,54 +191,6 @@ async def _find_listed(account: ProviderAccount, statement: Statement, day: Day)
             if payment or listed.reference:
                 pairs.append((listed, payment))
     return pairs
-
-
-def _is_plain_sale(payment: Payment, listed: Sequence[Listed]) -> bool:
-    """Whether both sides say alike that it was paid, and that nothing has gone back."""
-    if len(listed) != 1 or payment.status != PaymentStatus.PAID or payment.refunded_amount:
-        return False
-    [one] = listed
-    there = (one.pg_payment_id, one.captured, one.refunded, one.currency)
-    return there == (payment.pg_payment_id, payment.captured_amount, 0, payment.currency)
-
-
-async def _judge(
-    provider: Provider, account: Account, payment: Payment, listed: Sequence[Listed], day: Day
-) -> list[Difference]:
-    """Asks the PG about this payment once more, settles the answer, and says what is different even then."""
-    payment = await Payment.objects().get(Payment.id == payment.id)
-    outcome = await provider.conclude(attempt_of(payment), None)
-    await settle(payment, outcome, account, Cause.RECONCILE)
-    payment = await Payment.objects().get(Payment.id == payment.id)
-    # Money under our name that the look-up does not tell: only the list speaks of it.
-    beyond = sum(each.left for each in listed if each.pg_payment_id != outcome.pg_payment_id)
-    theirs = outcome.captured + beyond
-    here = payment.captured_amount
-    if here != theirs:
-        return [of_payment(_kind(here, theirs), payment, day, here, theirs)]
-    if payment.refunded_amount != outcome.refunded:
-        kind = DifferenceKind.AMOUNT if outcome.refunded else DifferenceKind.MISSING_THERE
-        return [of_payment(kind, payment, day, payment.refunded_amount, outcome.refunded)]
-    if await _stands_otherwise(payment, outcome):
-        return [of_payment(DifferenceKind.STATE, payment, day, here, theirs)]
-    return []
-
-
-def _kind(here: int, theirs: int) -> DifferenceKind:
-    if not here:
-        return DifferenceKind.MISSING_HERE
-    return DifferenceKind.AMOUNT if theirs else DifferenceKind.MISSING_THERE
-
-
-async def _stands_otherwise(payment: Payment, outcome: Outcome) -> bool:
-    """The sums are equal, but money that is kept there pays nothing here, or what went back there has failed here."""
-    if outcome.captured > outcome.refunded:
-        here = payment.status, payment.currency
-        if here != (states.by_amounts(outcome.captured, outcome.refunded), outcome.currency):
-            return True
-    failed = await Refund.objects().where(Refund.payment == payment.id, Refund.status == RefundStatus.FAILED)
-    seen = [find_seen(refund, outcome) for refund in failed]
-    return any(each is not None and each.status != "failed" for each in seen)
 
 
 def _in_parts(names: Sequence[T]) -> Iterator[Sequence[T]]:

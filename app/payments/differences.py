@@ -1,15 +1,15 @@
 """Differences: the rows that somebody closes, and what the owner is told of them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from piccolo.columns.combination import And, Where
 
 from app import clock
-from app.database import require_transaction, write_transaction
+from app.database import for_update, require_transaction, write_transaction
 from app.payments.alerts import close_alert, raise_alert
 from app.payments.statements import Day, Listed
 from app.payments.states import AlertKind, DifferenceKind
-from app.payments.tables import Difference, Payment, ProviderAccount
+from app.payments.tables import Alert, Difference, Payment, ProviderAccount
 
 GONE = "사라짐"
 
@@ -48,19 +48,43 @@ def of_orphan(account: ProviderAccount, day: Day, money: Sequence[Listed]) -> Di
     )
 
 
-async def keep_books(account: ProviderAccount, day: Day, found: Sequence[Difference]) -> list[Difference]:
+def contract_of(account: ProviderAccount) -> str:
+    """PG and public key, without the shop: shops may share them."""
+    return account.account_key.partition(":")[2]
+
+
+async def teller_of(account: ProviderAccount) -> ProviderAccount:
+    """Where money without an order is told, so that shops that share a contract are not all told of the same: at the
+    first of its accounts that sell. Where none does, at each for itself.
+    """
+    selling = ProviderAccount.objects().where(
+        ProviderAccount.provider == account.provider, ProviderAccount.is_enabled.eq(True)
+    )
+    same = (each for each in await selling.order_by(ProviderAccount.id) if contract_of(each) == contract_of(account))
+    return next(same, account)
+
+
+async def keep_books(
+    account: ProviderAccount, day: Day, found: Sequence[Difference], unjudged: Collection[str] = ()
+) -> list[Difference]:
     """Writes what is new of this day, closes what is gone, and tells the owner once; those of `found` that are open.
 
-    One that a person has closed stays closed. One that was gone and is back is open again.
+    One that a person has closed stays closed while its sums do. One that was gone and is back, or has other sums than
+    a person has seen, is open again and told again. Of `unjudged` payments, by their references, nothing is closed.
     """
     found = sorted(found, key=lambda difference: difference.difference_key)
     keys = [difference.difference_key for difference in found]
     is_of_day = (Difference.account == account.id) & (Difference.day == day.date.isoformat())
     is_gone = is_of_day & Difference.closed_at.is_null()
+    if keys:
+        is_gone &= Difference.difference_key.not_in(keys)
+    if unjudged:
+        is_gone &= Difference.reference.not_in(list(unjudged))
     async with write_transaction():
+        settled = await _list_settled(keys)
         new = [difference for difference in found if await _write(difference)]
-        await _close(is_gone & Difference.difference_key.not_in(keys) if keys else is_gone, GONE)
-        await _tell(account, day, new)
+        await _close(is_gone, GONE)
+        await _tell(account, day, new, settled)
     if not keys:
         return []
     return await (
@@ -80,29 +104,42 @@ async def close_difference(difference_id: object, closed_by: str, note: str) -> 
         return await _close(is_open, note[:500], closed_by) > 0
 
 
+async def _list_settled(keys: Sequence[str]) -> set[str]:
+    """Which of them a person has closed."""
+    if not keys:
+        return set()
+    is_settled = Difference.difference_key.is_in(list(keys)) & Difference.closed_by.is_not_null()
+    return {row["difference_key"] for row in await Difference.select(Difference.difference_key).where(is_settled)}
+
+
 async def _write(difference: Difference) -> bool:
-    """True when it was never written before."""
+    """True when it was not open before."""
     won = (
         await Difference.insert(difference)
         .on_conflict(target=Difference.difference_key, action="DO NOTHING")
         .returning(Difference.id)
     )
-    if not won:
-        now = {
-            Difference.ours: difference.ours,
-            Difference.theirs: difference.theirs,
+    if won:
+        return True
+    same = Difference.difference_key == difference.difference_key
+    row = await for_update(Difference.objects().where(same).first())
+    if row.closed_by and (row.ours, row.theirs) == (difference.ours, difference.theirs):
+        return False
+    changes = {Difference.ours: difference.ours, Difference.theirs: difference.theirs}
+    if row.closed_at is not None:
+        changes |= {
+            Difference.day: difference.day,
+            Difference.found_at: difference.found_at,
             Difference.closed_at: None,
-            Difference.note: "",
+            Difference.closed_by: None,
+            Difference.note: row.note if row.closed_by else "",
         }
-        # Closed without a name: it was gone.
-        await Difference.update(now).where(
-            Difference.difference_key == difference.difference_key, Difference.closed_by.is_null()
-        )
-    return bool(won)
+    await Difference.update(changes).where(same)
+    return row.closed_at is not None
 
 
-async def _tell(account: ProviderAccount, day: Day, new: Sequence[Difference]) -> None:
-    """One alert an account and day; money without an order is a matter of its own, with its evidence."""
+async def _tell(account: ProviderAccount, day: Day, new: Sequence[Difference], settled: Collection[str]) -> None:
+    """One alert for all that is new of a day; money without an order is a matter of its own, with its evidence."""
     told = {"provider": account.provider, "day": day.date.isoformat()}
     for orphan in (each for each in new if each.payment is None):
         evidence = {
@@ -112,11 +149,13 @@ async def _tell(account: ProviderAccount, day: Day, new: Sequence[Difference]) -
             "amount": orphan.theirs,
             "currency": orphan.currency,
         }
-        await raise_alert(AlertKind.ORPHAN, f"{account.id}:{orphan.reference}", account.shop, evidence=evidence)
+        key, is_another_sum = f"{account.id}:{orphan.reference}", orphan.difference_key in settled
+        await raise_alert(AlertKind.ORPHAN, key, account.shop, evidence=evidence, begins_again=is_another_sum)
     others = [each for each in new if each.payment is not None]
     if others:
         evidence = {**told, "differences": len(others), "references": [each.reference for each in others[:20]]}
-        await raise_alert(AlertKind.DIFFERENCE, _day_key(account.id, day.date), account.shop, evidence=evidence)
+        key = f"{_day_key(account.id, day.date)}:{others[-1].id}"
+        await raise_alert(AlertKind.DIFFERENCE, key, account.shop, evidence=evidence)
 
 
 async def _close(which: And | Where, note: str, closed_by: str | None = None) -> int:
@@ -140,8 +179,16 @@ async def _close(which: And | Where, note: str, closed_by: str | None = None) ->
             Difference.payment.is_not_null(),
         )
         if not await others:
-            await close_alert(AlertKind.DIFFERENCE, _day_key(account, day), note, closed_by)
+            await _close_alerts(_day_key(account, day), note, closed_by)
     return len(closed)
+
+
+async def _close_alerts(day_key: str, note: str, closed_by: str | None) -> None:
+    """A day may have been told of more than once."""
+    kind = AlertKind.DIFFERENCE
+    is_of_day = (Alert.kind == kind) & Alert.closed_at.is_null() & Alert.alert_key.like(f"{kind}:{day_key}:%")
+    for row in await Alert.select(Alert.alert_key).where(is_of_day):
+        await close_alert(kind, row["alert_key"].removeprefix(f"{kind}:"), note, closed_by)
 
 
 def _day_key(account: object, day: object) -> str:

@@ -171,6 +171,7 @@ async def send_back(order: Order, payment: Payment, outcome: Outcome, kind: Refu
         kind=kind,
         amount=outcome.captured - outcome.refunded,
         reason="중복 결제 자동 환불" if kind is RefundKind.SURPLUS else "금액 불일치 자동 환불",
+        created_at=clock.now(),
     )
     await Refund.insert(refund)
     evidence = {"refund": str(refund.id), "kind": kind, "amount": refund.amount}

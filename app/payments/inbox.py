@@ -1,7 +1,7 @@
 """The inbox: a webhook is verified, stored and answered; the worker then asks the PG, whatever the webhook claimed."""
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from uuid import UUID
 
@@ -15,6 +15,7 @@ from app.money import Money
 from app.payments.accounts import Gateways
 from app.payments.alerts import raise_alert
 from app.payments.concluding import SECRET, look_again
+from app.payments.differences import contract_of, teller_of
 from app.payments.provider import Attempt, Delivery, Heard, Misconfigured, Unreachable
 from app.payments.states import AlertKind, Cause
 from app.payments.tables import InboxEvent, Payment, ProviderAccount
@@ -23,8 +24,17 @@ log = structlog.get_logger("payments")
 
 # A webhook may be faster than the transaction that makes its payment.
 PATIENCE = timedelta(minutes=10)
+# Another process asks about the payment, for as long as a lease lasts at most.
+BRIEFLY = timedelta(seconds=5)
 ORPHAN = "ORPHAN"
 NOT_OURS = "NOT_OURS"
+# Money without an order or nothing at all: left to the daily compare.
+UNASKED = "UNASKED"
+# Anybody can make up a reference. About so many of those that come within an hour to an account is the PG asked.
+HINTS_ASKED = 20
+AN_HOUR = timedelta(hours=1)
+# One look answers all that is known of a payment; databases take so many ids in one statement and no more.
+EVENTS_AT_ONCE = 500
 BODY = "webhook body"
 # Among an account's secrets: this PG signs its webhooks.
 WEBHOOK_SECRET = "webhook_secret"
@@ -60,45 +70,66 @@ async def handle(gateways: Gateways, payload: Mapping[str, str]) -> None:
     if payment is None:
         if clock.now() < event.received_at + PATIENCE:
             raise NotYet("its payment is not known yet")
-        # With our tag it is money without an order; without, another shop's business at the same PG account.
+        # With our tag it may be money without an order; without, another shop's business at the same PG account.
         log.warning("webhook_orphan", inbox_event=str(event.id), tagged=bool(event.reference))
-        if event.reference:
-            await _tell_orphan(gateways, event)
-        await _finish(event, ORPHAN if event.reference else NOT_OURS)
+        await _finish([event.id], await _tell_orphan(gateways, event) if event.reference else NOT_OURS)
         return
-    began = clock.now()
+    answered = await _list_waiting(event)
     if not await look_again(gateways, payment, Cause.WEBHOOK):
-        raise NotYet("the PG has not answered, or another process is asking")
-    # A PG tells one change in several webhooks, and one look answers all that had come before it.
-    await InboxEvent.update({InboxEvent.handled_at: clock.now(), InboxEvent.error: None}).where(
-        InboxEvent.handled_at.is_null(),
-        InboxEvent.received_at <= began,
-        InboxEvent.reference == event.reference,
-        InboxEvent.account == event.account,
-        (InboxEvent.id == event.id) | (InboxEvent.reference != ""),
+        if await Payment.exists().where(Payment.id == payment.id, Payment.lease_until >= clock.now()):
+            raise NotYet("another process is asking", BRIEFLY)
+        raise NotYet("the PG has not answered")
+    await _finish(answered, None)
+
+
+async def _list_waiting(event: InboxEvent) -> list[UUID]:
+    """A PG tells one change in several webhooks: this one, and what else has come about its payment by now."""
+    if not event.reference:
+        return [event.id]
+    others = (
+        await InboxEvent.select(InboxEvent.id)
+        .where(
+            InboxEvent.account == event.account,
+            InboxEvent.reference == event.reference,
+            InboxEvent.handled_at.is_null(),
+            InboxEvent.id != event.id,
+        )
+        .limit(EVENTS_AT_ONCE)
     )
+    return [event.id, *(row["id"] for row in others)]
 
 
-async def _tell_orphan(gateways: Gateways, event: InboxEvent) -> None:
-    """The owner is told of money at the PG that no payment here knows. A hint from anybody is told of only where the PG
-    says that there is such money; what cannot be asked is left to the daily compare. Raises NotYet.
+async def _tell_orphan(gateways: Gateways, event: InboxEvent) -> str:
+    """The owner is told of money at the PG that no payment here knows: whatever the webhook says, only where the PG
+    says so too. What cannot be asked is left to the daily compare. Raises NotYet.
     """
     account = await ProviderAccount.objects().get(ProviderAccount.id == event.account)
-    evidence = {"reference": event.reference, "pg_payment_id": event.pg_payment_id, "kind": event.kind}
-    if not event.is_verified:
-        money = await _money_at_pg(gateways, account, event)
-        if not money:
-            return
-        evidence |= money
-    async with write_transaction():
-        await raise_alert(AlertKind.ORPHAN, f"{account.id}:{event.reference}", account.shop, evidence=evidence)
+    if not event.is_verified and await _has_asked_enough(event):
+        return UNASKED
+    money = await _money_at_pg(gateways, account, event)
+    if money:
+        evidence = {"reference": event.reference, "pg_payment_id": event.pg_payment_id, "kind": event.kind, **money}
+        teller = await teller_of(account)
+        async with write_transaction():
+            await raise_alert(AlertKind.ORPHAN, f"{teller.id}:{event.reference}", teller.shop, evidence=evidence)
+    return ORPHAN
+
+
+async def _has_asked_enough(event: InboxEvent) -> bool:
+    asked = await InboxEvent.count().where(
+        InboxEvent.account == event.account,
+        InboxEvent.received_at > event.received_at - AN_HOUR,
+        InboxEvent.is_verified.eq(False),
+        InboxEvent.error == ORPHAN,
+    )
+    return asked >= HINTS_ASKED
 
 
 async def _money_at_pg(gateways: Gateways, account: ProviderAccount, event: InboxEvent) -> dict[str, object]:
     """The amount that the PG holds under this reference, and its currency; nothing where it holds none."""
     opened = gateways.open(account)
-    # Nothing but its reference is known of it, and a look-up needs no more.
-    unknown = Attempt(event.reference, Money(0), "card", "", "", event.received_at)
+    # A look-up needs no more than its name: ours, or where the PG goes by its own, the PG's.
+    unknown = Attempt(event.reference, Money(0), "card", "", "", event.received_at, event.pg_payment_id)
     try:
         outcome = await gateways.provider(opened).conclude(unknown, None)
     except Unreachable as error:
@@ -111,20 +142,21 @@ async def _money_at_pg(gateways: Gateways, account: ProviderAccount, event: Inbo
 
 
 async def _find(event: InboxEvent) -> Payment | None:
-    """The payment that it means, of the contract that it came to: shops that share their keys share its address too."""
+    """The payment that it means, of the contract that it came to: shops that share their keys share its address too.
+
+    Or of another contract of the same shop there: a store's channels share an address, and keys may have changed.
+    """
     by_reference, by_pg_id = Payment.reference == event.reference, Payment.pg_payment_id == event.pg_payment_id
     meant = by_reference if event.reference else by_pg_id
-    here = await ProviderAccount.select(ProviderAccount.account_key).where(ProviderAccount.id == event.account).first()
+    here = await ProviderAccount.objects().get(ProviderAccount.id == event.account)
+    of_the_shop = None
     for payment in await Payment.objects(Payment.account).where(meant):
         account, payment.account = payment.account, payment.account.id
-        if _contract(account.account_key) == _contract(here["account_key"]):
+        if contract_of(account) == contract_of(here):
             return payment
-    return None
-
-
-def _contract(account_key: str) -> str:
-    """PG and public key, without the shop."""
-    return account_key.partition(":")[2]
+        if (account.shop, account.provider) == (here.shop, here.provider):
+            of_the_shop = payment
+    return of_the_shop
 
 
 async def _is_proven(gateways: Gateways, account: ProviderAccount, heard: Heard) -> bool:
@@ -165,7 +197,7 @@ def _key(account: ProviderAccount, heard: Heard) -> str:
     return f"{account.id}:{heard.delivery[:200]}"
 
 
-async def _finish(event: InboxEvent, error: str | None) -> None:
+async def _finish(events: Sequence[UUID], error: str | None) -> None:
     await InboxEvent.update({InboxEvent.handled_at: clock.now(), InboxEvent.error: error}).where(
-        InboxEvent.id == event.id
+        InboxEvent.id.is_in(list(events)), InboxEvent.handled_at.is_null()
     )

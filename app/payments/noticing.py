@@ -11,28 +11,37 @@ from app.jobs.tables import Job
 from app.orders.tables import Order
 from app.payments.alerts import close_alert, raise_alert
 from app.payments.following import lock_order
-from app.payments.states import AlertKind, PaymentStatus
+from app.payments.states import AlertKind, PaymentStatus, RefundStatus
 from app.payments.tables import Alert, InboxEvent, Payment, ProviderAccount, Refund
 
-# A PG that has not said in this time what became of a payment is not just slow.
-AN_HOUR = timedelta(hours=1)
+# A claim that a PG does not find is given up after `watching.CURVE`'s first 63 minutes.
+CLAIMED = timedelta(minutes=70)
+# What a PG itself calls "processing" may take days: a bank's transfer.
+PROCESSING = timedelta(days=3)
+# Until a refund has gone out, and until its shopper has named a bank account.
+UNSENT = timedelta(days=1)
+UNNAMED = timedelta(days=3)
 AT_ONCE = 20
 
 
 async def notice_stuck() -> None:
-    """Payments that have been `confirming` for an hour. `settling` closes the matter when the PG has decided."""
-    long_ago = clock.now() - AN_HOUR
+    """Payments whose confirm has had no answer for more than an hour, or that the PG has been processing for days.
+    `settling` closes the matter when the PG has decided.
+    """
+    now = clock.now()
     rows = await Payment.raw(
         'SELECT p.id AS payment, p."order" AS "order", e.id AS event FROM payments p '
         "JOIN payment_events e ON e.payment = p.id AND e.subject = 'payment' AND e.to_status = 'confirming' "
-        "WHERE p.closed_at IS NULL AND p.status = 'confirming' AND p.created_at <= {} AND e.at <= {} "
+        "WHERE p.status = 'confirming' AND p.closed_at IS NULL AND p.created_at <= {} "
+        "AND (e.at <= {} OR (p.claim IS NOT NULL AND e.at <= {})) "
         "AND NOT EXISTS (SELECT 1 FROM payment_events f WHERE f.payment = p.id AND f.subject = 'payment' "
         "AND f.to_status = 'confirming' AND (f.at > e.at OR (f.at = e.at AND f.id > e.id))) "
         "AND NOT EXISTS (SELECT 1 FROM alerts a "
         "WHERE a.alert_key = 'stuck:' || CAST(p.id AS TEXT) || ':' || CAST(e.id AS TEXT)) "
-        f"ORDER BY p.id LIMIT {AT_ONCE}",
-        long_ago,
-        long_ago,
+        f"ORDER BY p.created_at LIMIT {AT_ONCE}",
+        now - CLAIMED,
+        now - PROCESSING,
+        now - CLAIMED,
     )
     for row in rows:
         async with write_transaction():
@@ -40,8 +49,51 @@ async def notice_stuck() -> None:
             payment = await Payment.objects().get(Payment.id == UUID(str(row["payment"])))
             if payment.status == PaymentStatus.CONFIRMING:
                 evidence = {"amount": payment.amount, "currency": payment.currency, "reference": payment.reference}
+                if payment.claim is None:
+                    evidence["why"] = "processing"
                 key = f"{payment.id}:{row['event']}"
                 await raise_alert(AlertKind.STUCK, key, order.shop, order, payment, evidence)
+
+
+async def notice_waiting() -> None:
+    """Refunds that have stood for days where they stand. `booking` closes the matter when one has gone or failed."""
+    now = clock.now()
+    rows = await Refund.raw(
+        'SELECT r.id AS refund, p."order" AS "order" FROM refunds r JOIN payments p ON p.id = r.payment '
+        # As the index says it.
+        "WHERE r.status IN ('requested', 'needs_account', 'pending') AND r.created_at <= {} "
+        "AND NOT EXISTS (SELECT 1 FROM payment_events e WHERE e.payment = p.id AND e.subject = 'refund' "
+        "AND (e.at > {} OR (r.status = 'needs_account' AND e.at > {})) "
+        "AND CAST(e.evidence AS TEXT) LIKE '%' || CAST(r.id AS TEXT) || '%') "
+        "AND NOT EXISTS (SELECT 1 FROM alerts a WHERE a.alert_key = 'refund_waiting:' || CAST(r.id AS TEXT) "
+        "AND (a.closed_at IS NULL OR a.closed_by IS NOT NULL)) "
+        f"ORDER BY r.created_at LIMIT {AT_ONCE}",
+        now - UNSENT,
+        now - UNSENT,
+        now - UNNAMED,
+    )
+    for row in rows:
+        async with write_transaction():
+            order = await lock_order(UUID(str(row["order"])))
+            refund = await Refund.objects().get(Refund.id == UUID(str(row["refund"])))
+            if refund.status in (RefundStatus.REQUESTED, RefundStatus.PENDING, RefundStatus.NEEDS_ACCOUNT):
+                await _tell_waiting(order, refund)
+
+
+async def _tell_waiting(order: Order, refund: Refund) -> None:
+    payment = await Payment.objects().get(Payment.id == refund.payment)
+    keys = [f"refund:{refund.id}", f"refund:{refund.id}:{refund.tries}"]
+    job = await Job.objects().where(Job.dedupe_key.is_in(keys), Job.done_at.is_null()).first()
+    evidence = {
+        "refund": str(refund.id),
+        "amount": refund.amount,
+        "why": refund.status,
+        "reference": payment.reference,
+        "error": job.error if job else None,
+    }
+    if payment.status != PaymentStatus.MISMATCH:
+        evidence["currency"] = payment.currency
+    await raise_alert(AlertKind.REFUND_WAITING, str(refund.id), order.shop, order, payment, evidence)
 
 
 async def notice_poison() -> None:
@@ -55,7 +107,7 @@ async def notice_poison() -> None:
         "AND j.kind <> 'alert' AND NOT EXISTS (SELECT 1 FROM messages m "
         "WHERE m.dedupe_key LIKE 'alert:%' AND j.dedupe_key = 'deliver:' || CAST(m.id AS TEXT)) "
         "AND NOT EXISTS (SELECT 1 FROM alerts a WHERE a.alert_key = 'poison_job:' || CAST(j.id AS TEXT)) "
-        f"ORDER BY j.id LIMIT {AT_ONCE}",
+        f"ORDER BY j.run_at LIMIT {AT_ONCE}",
         MOST_TRIES,
         clock.now(),
     )

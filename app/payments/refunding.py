@@ -6,6 +6,7 @@ from dataclasses import asdict, replace
 from uuid import UUID
 
 import structlog
+from piccolo.columns.combination import And
 
 from app.database import write_transaction
 from app.jobs.queue import enqueue
@@ -13,7 +14,8 @@ from app.jobs.worker import NotYet
 from app.money import Money
 from app.orders.tables import Order
 from app.payments.accounts import Gateways, attempt_of
-from app.payments.booking import GONE_ALREADY, find_seen, move_refund, want_receiver
+from app.payments.booking import BALANCE_CHANGED, GONE_ALREADY, find_seen, move_refund, want_receiver
+from app.payments.events import record_refusal
 from app.payments.following import lock_order
 from app.payments.provider import (
     BankAccount,
@@ -27,12 +29,14 @@ from app.payments.provider import (
 )
 from app.payments.providers import PROVIDERS
 from app.payments.settling import settle
-from app.payments.states import Cause, RefundStatus
+from app.payments.states import Cause, RefundKind, RefundStatus
 from app.payments.tables import Payment, Refund
 
 log = structlog.get_logger("payments")
 
 RECEIVER = "refund receiver"
+# What pays nothing goes back however much it is; of what an owner asks for they have named the sum.
+ALL_THERE_IS = frozenset({RefundKind.SURPLUS, RefundKind.MISMATCH})
 
 
 async def carry_out(gateways: Gateways, payload: Mapping[str, str]) -> None:
@@ -98,15 +102,15 @@ async def name_receiver(
 async def _ask(gateways: Gateways, provider: Provider, refund: Refund, payment: Payment, seen: Outcome) -> Outcome:
     """Asks for the refund with the balance that the PG has just told, and says how the payment stands then.
 
-    `failure` is set where the PG refuses for good. Raises NeedsReceiver.
+    `failure` is set where the PG refuses for good, or where less is left than the owner saw. Raises NeedsReceiver.
     """
     balance = seen.captured - seen.refunded
     if balance <= 0:
         return seen
+    if refund.amount > balance and (refund.requested_by or refund.kind not in ALL_THERE_IS):
+        return replace(seen, failure=BALANCE_CHANGED)
     if refund.amount > balance:
-        # A part went back by hand. A request of another amount is another request: it gets another key.
-        refund.amount, refund.tries = balance, refund.tries + 1
-        await Refund.update({Refund.amount: refund.amount, Refund.tries: refund.tries}).where(Refund.id == refund.id)
+        await _ask_for_less(payment, refund, balance)
     request = RefundRequest(
         reference=refund.reference,
         # What was captured in another currency goes back in that one.
@@ -126,8 +130,26 @@ async def _ask(gateways: Gateways, provider: Provider, refund: Refund, payment: 
         outcome = await provider.conclude(attempt, None)
         return replace(outcome, failure=str(error))
     if outcome.retry_key:
-        await Refund.update({Refund.tries: refund.tries + 1}).where(Refund.id == refund.id)
+        await Refund.update({Refund.tries: refund.tries + 1}).where(_is_as_read(refund))
     return replace(outcome, failure=None)
+
+
+async def _ask_for_less(payment: Payment, refund: Refund, balance: int) -> None:
+    """A part went back by hand. A request of another amount is another request: it gets another key. Raises NotYet
+    where the row was moved meanwhile.
+    """
+    async with write_transaction():
+        order = await lock_order(payment.order)
+        less = {Refund.amount: balance, Refund.tries: refund.tries + 1}
+        if not await Refund.update(less).where(_is_as_read(refund)).returning(Refund.id):
+            raise NotYet("the refund has moved meanwhile")
+        evidence = {"why": "balance_changed", "refund": str(refund.id), "asked": refund.amount, "amount": balance}
+        await record_refusal(Cause.RECONCILE, order, payment, evidence)
+    refund.amount, refund.tries = balance, refund.tries + 1
+
+
+def _is_as_read(refund: Refund) -> And:
+    return (Refund.id == refund.id) & (Refund.status == RefundStatus.REQUESTED) & (Refund.tries == refund.tries)
 
 
 async def _fail(payment: Payment, refund: Refund, failure: str) -> None:

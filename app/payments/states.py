@@ -95,6 +95,8 @@ class AlertKind(StrEnum):
     SURPLUS = "surplus"
     # A refund that the PG refuses for good, or that its bank sent back.
     REFUND_FAILED = "refund_failed"
+    # A refund that has neither gone out nor failed for days.
+    REFUND_WAITING = "refund_waiting"
     # A payment that has been on its way for an hour.
     STUCK = "stuck"
     # Money at the PG without an order of ours.

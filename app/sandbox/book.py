@@ -103,6 +103,7 @@ class Book:
         # A killed process loses nothing this way; only a power cut would, and that is no loss here.
         self.database.execute("PRAGMA synchronous = OFF")
         self.database.executescript(TABLES)
+        self._faults: list[tuple[int, dict[str, Any]]] | None = None
 
     def close(self) -> None:
         self.database.close()
@@ -146,20 +147,26 @@ class Book:
 
     def faults(self) -> list[tuple[int, dict[str, Any]]]:
         """Every armed fault with its id, oldest first."""
-        rows = self.database.execute("SELECT id, body FROM faults ORDER BY id")
-        return [(number, json.loads(body)) for number, body in rows.fetchall()]
+        if self._faults is None:
+            rows = self.database.execute("SELECT id, body FROM faults ORDER BY id")
+            self._faults = [(number, json.loads(body)) for number, body in rows.fetchall()]
+        return self._faults
 
     def add_fault(self, body: dict[str, Any]) -> int:
+        self._faults = None
         done = self.database.execute("INSERT INTO faults (body) VALUES (?)", (json.dumps(body),))
         return int(done.lastrowid or 0)
 
     def change_fault(self, number: int, body: dict[str, Any]) -> None:
+        self._faults = None
         self.database.execute("UPDATE faults SET body = ? WHERE id = ?", (json.dumps(body), number))
 
     def drop_fault(self, number: int) -> None:
+        self._faults = None
         self.database.execute("DELETE FROM faults WHERE id = ?", (number,))
 
     def drop_faults(self) -> None:
+        self._faults = None
         self.database.execute("DELETE FROM faults")
 
     def add_transaction(self, provider: str, merchant: str, key: str, at: datetime, body: dict[str, Any]) -> None:

@@ -72,6 +72,8 @@ class Life:
                         await self._world.stirred.wait()
                 except TimeoutError:
                     continue
+                await asyncio.sleep(self._world.rates.pace)
+                continue
             for process in self._who_wakes():
                 self._maybe_kill(process, 0.3)
                 process.wake.set()

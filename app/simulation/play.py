@@ -17,7 +17,7 @@ from app.simulation.world import Rates, World
 
 A_DAY = 86_400.0
 # By then every PG has said its last word about everything.
-LONGEST = 60 * A_DAY
+LONGEST = 25 * A_DAY
 SPREAD = 2 * 3600.0
 # What ends a state at a PG that would otherwise stay for ever.
 LAST_WORDS = ("complete", "settle_pending", "win_dispute")
@@ -71,7 +71,7 @@ def plan_of(seed: int) -> Plan:
 
     rates = Rates(
         yields=share(0.6),
-        pace=chance.choice((2.0, 2.0, 10.0, 30.0)),
+        pace=chance.choice((2.0, 15.0, 60.0, 60.0)),
         races=share(1.0),
         slow_calls=share(0.4),
         refused_calls=share(0.1),

@@ -7,7 +7,7 @@ from app.simulation.browser import Page
 if TYPE_CHECKING:
     from app.simulation.stage import Stage
 
-UNPAID = ("failed", "cancelled", "expired")
+NOTHING_TAKEN = "돈은 빠져나가지 않았습니다"
 
 
 class Witness:
@@ -22,5 +22,5 @@ class Witness:
         world.tell("page", f"{page.status} {page.said or '-'} {page.url.partition('?')[0][:60]}")
         if page.status >= 500 and page.status != 503:
             world.breach(f"a shopper saw {page.status} at {page.url.partition('?')[0]}")
-        if page.said in UNPAID and page.order:
+        if (NOTHING_TAKEN in page.text or page.said == "expired") and page.order:
             self.denials.append((page.order, page.asked_at, page.said))
