@@ -22,5 +22,6 @@ class Witness:
         world.tell("page", f"{page.status} {page.said or '-'} {page.url.partition('?')[0][:60]}")
         if page.status >= 500 and page.status != 503:
             world.breach(f"a shopper saw {page.status} at {page.url.partition('?')[0]}")
-        if (NOTHING_TAKEN in page.text or page.said == "expired") and page.order:
+        says_nothing_taken = page.said in ("failed", "cancelled") and NOTHING_TAKEN in page.text
+        if (says_nothing_taken or page.said == "expired") and page.order:
             self.denials.append((page.order, page.asked_at, page.said))
