@@ -2,19 +2,22 @@
 
 import asyncio
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from app.database import write_transaction
 from app.jobs.tables import Job
 from app.orders.states import OrderStatus
 from app.orders.tables import Order
-from app.payments import following, settling
+from app.payments import following, settling, watching
 from app.payments.accounts import attempt_of
-from app.payments.provider import OutcomeStatus
+from app.payments.alerts import raise_alert
+from app.payments.provider import Deposit, DisputeSeen, Outcome, OutcomeStatus, RefundSeen
 from app.payments.settling import settle
-from app.payments.states import Cause, PaymentStatus, RefundKind, RefundStatus
-from app.payments.tables import Payment, PaymentEvent, ProviderAccount, Refund
+from app.payments.states import AlertKind, Cause, PaymentStatus, RefundKind, RefundStatus
+from app.payments.tables import Alert, Dispute, Payment, PaymentEvent, ProviderAccount, Refund
 from tests.sandbox_wire import KEY
 from tests.shopping import Market, Shopper
 
@@ -40,6 +43,23 @@ async def everything(market: Market) -> list[Any]:
     for table in (Order, Payment, PaymentEvent, Refund, Job):
         rows += [row for row in await table.select().order_by(table.id)]
     return [*rows, await market.stock_of(market.mug), await market.stock_of(market.last)]
+
+
+async def twin_of(payment: Payment) -> Payment:
+    """Another payment of the same order."""
+    twin = Payment(
+        order=payment.order, account=payment.account, provider="toss", way="card", amount=26_000, currency="KRW"
+    )
+    await Payment.insert(twin)
+    return twin
+
+
+async def is_told_to_the_owner(kind: AlertKind, payment: Payment) -> dict[str, Any]:
+    """The evidence of the one matter that there is."""
+    [alert], order = await Alert.objects(), await order_of(payment)
+    assert (alert.kind, alert.alert_key) == (kind, f"{kind}:{payment.id}")
+    assert (alert.shop, alert.order, alert.payment) == (order.shop, order.id, payment.id)
+    return json.loads(alert.evidence)
 
 
 async def captured_at_the_pg(market: Market, shopper: Shopper) -> Payment:
@@ -74,9 +94,24 @@ async def test_a_strangers_payment_moves_nothing_and_is_not_cancelled(
     assert await Refund.count() == len(await market.jobs()) == 0
 
 
+async def test_after_a_strangers_answer_the_next_look_is_rarer(market: Market, payment: Payment) -> None:
+    await market.hear(payment, merchant="namu01")
+    row = await read(payment)
+    assert (row.checks, row.next_check_at) == (1, watching.next_look(1, market.time()))
+    [event] = await PaymentEvent.objects().where(PaymentEvent.subject == "refused")
+    evidence = json.loads(event.evidence)
+    assert (event.cause, event.payment, evidence["merchant"]) == (Cause.RECONCILE, payment.id, "namu01")
+
+
 async def test_a_merchant_that_we_do_not_know_by_name_is_not_compared(market: Market, payment: Payment) -> None:
     await ProviderAccount.update({ProviderAccount.merchant: ""}, force=True)
     assert await market.hear(payment, merchant="whoever")
+    assert (await order_of(payment)).status == OrderStatus.PAID
+
+
+async def test_live_money_of_a_live_account_is_ours(market: Market, payment: Payment) -> None:
+    await ProviderAccount.update({ProviderAccount.mode: "live"}, force=True)
+    assert await market.hear(payment, live=True)
     assert (await order_of(payment)).status == OrderStatus.PAID
 
 
@@ -110,6 +145,50 @@ async def test_wrong_money_heard_again_is_sent_back_once(market: Market, payment
     assert not await market.hear(payment, **wrong)
     assert not await market.hear(await read(payment), **wrong)
     assert await Refund.count() == len(await market.jobs()) == 1
+
+
+async def test_the_owner_is_told_of_wrong_money_and_of_what_was_asked(market: Market, payment: Payment) -> None:
+    await market.hear(payment, amount=9, captured=9)
+    evidence = await is_told_to_the_owner(AlertKind.MISMATCH, payment)
+    assert (evidence["asked"], evidence["captured"]) == (26_000, 9)
+    events = PaymentEvent.objects().where(PaymentEvent.to_status == PaymentStatus.MISMATCH)
+    assert [event.cause for event in await events] == [Cause.RECONCILE]
+
+
+async def test_wrong_money_that_has_gone_back_already_is_not_sent_back(market: Market, payment: Payment) -> None:
+    assert await market.hear(payment, amount=9, captured=9, refunded=9)
+    assert (await read(payment)).status == PaymentStatus.MISMATCH
+    assert await Refund.count() == len(await market.jobs()) == await Alert.count() == 0
+
+
+async def test_wrong_money_that_goes_back_in_parts_is_sent_back_once(market: Market, payment: Payment) -> None:
+    await market.hear(payment, amount=9, captured=9)
+    assert await market.hear(await read(payment), amount=9, captured=9, refunded=4)
+    row = await read(payment)
+    assert (row.status, row.captured_amount, row.refunded_amount) == (PaymentStatus.MISMATCH, 9, 4)
+    assert await Refund.count() == len(await market.jobs()) == await Alert.count() == 1
+
+
+async def test_wrong_money_that_may_still_move_is_looked_at_ever_more_rarely(market: Market, payment: Payment) -> None:
+    for looks in range(3):
+        await market.hear(await read(payment), amount=9, captured=9, closed=False)
+        row = await read(payment)
+        assert (row.checks, row.next_check_at) == (looks, watching.next_look(looks, market.time()))
+
+
+async def test_wrong_money_is_believed_of_a_payment_that_was_given_up(market: Market, payment: Payment) -> None:
+    await market.hear(payment, status=OutcomeStatus.CANCELLED)
+    assert await market.hear(payment, amount=9, captured=9)
+    assert (await read(payment)).status == PaymentStatus.MISMATCH
+
+
+async def test_an_account_of_another_amount_is_set_aside_before_anybody_pays_into_it(
+    market: Market, payment: Payment
+) -> None:
+    assert await market.hear(payment, status=OutcomeStatus.AWAITING_DEPOSIT, amount=9, closed=False)
+    assert (await read(payment)).status == PaymentStatus.MISMATCH
+    assert (await order_of(payment)).status == OrderStatus.PENDING
+    assert await Refund.count() == await Alert.count() == 0
 
 
 @pytest.mark.parametrize("status", [OutcomeStatus.OPEN, OutcomeStatus.AUTHORIZED])
@@ -276,10 +355,7 @@ async def test_eight_at_once_are_one_transition(market: Market, payment: Payment
 async def test_two_payments_of_one_order_captured_at_once_are_one_sale_and_one_refund(
     market: Market, payment: Payment
 ) -> None:
-    twin = Payment(
-        order=payment.order, account=payment.account, provider="toss", way="card", amount=26_000, currency="KRW"
-    )
-    await Payment.insert(twin)
+    twin = await twin_of(payment)
 
     moved = await asyncio.gather(*(market.hear(each) for each in (payment, twin, payment, twin)))
 
@@ -301,10 +377,7 @@ async def test_settling_again_writes_nothing_at_all(market: Market, payment: Pay
 async def test_a_failure_inside_leaves_nothing_changed(
     market: Market, payment: Payment, monkeypatch: pytest.MonkeyPatch, broken: str
 ) -> None:
-    twin = Payment(
-        order=payment.order, account=payment.account, provider="toss", way="card", amount=26_000, currency="KRW"
-    )
-    await Payment.insert(twin)
+    twin = await twin_of(payment)
     if broken == "enqueue":
         await market.hear(twin)
     before = await everything(market)
@@ -350,6 +423,16 @@ async def test_refunds_at_the_pgs_console_are_taken_over_by_arithmetic(market: M
     assert await market.jobs() == []
 
 
+async def test_a_refund_or_a_dispute_is_booked_whatever_else_the_pg_says(market: Market, payment: Payment) -> None:
+    undecided = {"status": OutcomeStatus.AUTHORIZED, "closed": False}
+    by_hand = RefundSeen("cancel-1", None, 1_000, "succeeded")
+    assert not await market.hear(payment, **undecided, refunds=(by_hand,))
+    assert [refund.pg_refund_id for refund in await Refund.objects()] == ["cancel-1"]
+    dispute = DisputeSeen("dispute-1", "needs_response", True, 1_000, "fraudulent", None)
+    assert not await market.hear(payment, **undecided, disputes=(dispute,))
+    assert await Dispute.count() == 1
+
+
 async def test_an_answer_from_before_a_refund_moves_nothing(market: Market, payment: Payment) -> None:
     await market.hear(payment)
     before = await read(payment)
@@ -359,6 +442,49 @@ async def test_an_answer_from_before_a_refund_moves_nothing(market: Market, paym
     row = await read(payment)
     assert (row.status, row.refunded_amount) == (PaymentStatus.PARTIALLY_REFUNDED, 10_000)
     assert (await order_of(payment)).refunded_amount == 10_000
+
+
+@pytest.mark.parametrize("late", [{}, {"status": OutcomeStatus.FAILED}], ids=str)
+async def test_of_two_answers_that_crossed_only_the_pg_can_say_which_is_the_later(
+    market: Market, payment: Payment, late: dict
+) -> None:
+    await twin_of(payment)
+    await market.hear(payment)
+    before = await read(payment)
+    await market.hear(before, refunded=10_000)
+    market.time.go_on(minutes=1)
+    assert not await market.hear(before, **late)
+    row = await read(payment)
+    assert (row.refunded_amount, row.closed_at, row.next_check_at) == (10_000, None, market.time())
+
+
+async def test_a_payment_read_before_its_money_came_is_asked_about_at_once(market: Market, payment: Payment) -> None:
+    twin = await twin_of(payment)
+    await market.hear(payment)
+    market.time.go_on(minutes=1)
+    assert not await market.hear(payment, refunded=5_000)
+    row = await read(payment)
+    assert (row.refunded_amount, row.closed_at, row.next_check_at) == (0, None, market.time())
+    assert (await read(twin)).next_check_at != market.time()
+
+
+async def test_a_refund_of_one_payment_leaves_the_sums_of_another(market: Market, payment: Payment) -> None:
+    twin = await twin_of(payment)
+    await market.hear(payment)
+    await market.hear(twin)
+    await market.hear(await read(payment), refunded=10_000)
+    assert ((await read(payment)).refunded_amount, (await read(twin)).refunded_amount) == (10_000, 0)
+
+
+async def test_what_the_pg_has_told_is_kept_until_it_tells_something_newer(market: Market, payment: Payment) -> None:
+    told = {"method": "카드", "pg_payment_id": "key-1", "receipt_url": "https://pg.test/1", "paid_at": market.time()}
+    later = {"method": "계좌이체", "pg_payment_id": "key-2", "receipt_url": "https://pg.test/2"}
+    later["paid_at"] = market.time() + timedelta(minutes=1)
+    silent = dict.fromkeys(told)
+    for refunded, says, stands in [(0, told, told), (1, silent, told), (2, later, later)]:
+        await market.hear(await read(payment), refunded=refunded, **says)
+        row = await read(payment)
+        assert {name: getattr(row, name) for name in told} == stands
 
 
 async def test_a_refund_that_fails_later_moves_the_sums_back(market: Market, payment: Payment) -> None:
@@ -377,6 +503,7 @@ async def test_money_on_its_way_is_being_confirmed_until_it_came_or_did_not(mark
     assert await market.hear(payment, status=OutcomeStatus.PROCESSING, closed=False)
     assert (await read(payment)).status == PaymentStatus.CONFIRMING
     assert not await market.hear(await read(payment), status=OutcomeStatus.PROCESSING, closed=False)
+    assert (await read(payment)).checks == 1
 
     assert await market.hear(await read(payment), status=OutcomeStatus.OPEN, closed=False)
     row = await read(payment)
@@ -388,6 +515,76 @@ async def test_money_on_its_way_is_being_confirmed_until_it_came_or_did_not(mark
     assert (await order_of(payment)).status == OrderStatus.PAID
 
 
+async def test_what_we_may_have_confirmed_has_not_failed_while_the_pg_says_nothing(
+    market: Market, payment: Payment
+) -> None:
+    claimed = {Payment.status: PaymentStatus.CONFIRMING, Payment.claim: "sealed"}
+    await Payment.update(claimed).where(Payment.id == payment.id)
+    assert not await market.hear(await read(payment), status=OutcomeStatus.OPEN, closed=False)
+    row = await read(payment)
+    assert (row.status, row.claim) == (PaymentStatus.CONFIRMING, "sealed")
+
+
+async def test_the_answer_that_moves_a_payment_ends_its_claim_and_its_lease(market: Market, payment: Payment) -> None:
+    held = {Payment.claim: "sealed", Payment.lease_until: market.time(), Payment.next_check_at: None}
+    await Payment.update(held).where(Payment.id == payment.id)
+    await market.hear(payment, status=OutcomeStatus.FAILED, failure="REJECT_CARD_COMPANY", closed=False)
+    row = await read(payment)
+    assert (row.claim, row.lease_until, row.failure_code) == (None, None, "REJECT_CARD_COMPANY")
+    assert (row.closed_at, row.next_check_at) == (None, watching.next_look(0, market.time()))
+
+    await market.hear(row)
+    row = await read(payment)
+    assert (row.closed_at, row.next_check_at, row.failure_code) == (market.time(), None, None)
+
+
+async def test_an_answer_that_decides_a_stuck_payment_settles_the_owners_matter(
+    market: Market, payment: Payment
+) -> None:
+    await market.hear(payment, status=OutcomeStatus.PROCESSING, closed=False)
+    order = await order_of(payment)
+    async with write_transaction():
+        await raise_alert(AlertKind.STUCK, str(payment.id), order.shop, order, payment)
+    await market.hear(await read(payment), status=OutcomeStatus.PROCESSING, closed=False)
+    assert (await Alert.objects())[0].closed_at is None
+    await market.hear(await read(payment))
+    [alert] = await Alert.objects()
+    assert (alert.closed_at, alert.closed_by, alert.note) == (market.time(), None, "결제사가 답함")
+
+
+async def test_a_key_whose_error_the_pg_stored_is_not_used_again(market: Market, payment: Payment) -> None:
+    for uses, retry in enumerate([False, True, True]):
+        await market.hear(await read(payment), status=OutcomeStatus.OPEN, closed=False, retry_key=retry)
+        assert (await read(payment)).confirm_tries == uses
+
+
+async def test_the_record_tells_which_state_this_very_payment_has_left(market: Market, payment: Payment) -> None:
+    twin = await twin_of(payment)
+    await market.hear(payment, status=OutcomeStatus.FAILED)
+    await market.hear(twin)
+    [event] = await PaymentEvent.objects().where(PaymentEvent.payment == twin.id, PaymentEvent.subject == "payment")
+    assert (event.from_status, event.to_status) == (PaymentStatus.CREATED, PaymentStatus.PAID)
+
+
+async def test_what_the_pg_has_closed_is_closed_here_once_and_nothing_else_is(market: Market, payment: Payment) -> None:
+    twin, closed_at = await twin_of(payment), market.time()
+    await Payment.update({Payment.lease_until: closed_at}).where(Payment.id == payment.id)
+    for _ in range(2):
+        assert not await market.hear(await read(payment), status=OutcomeStatus.OPEN)
+        row = await read(payment)
+        assert (row.status, row.closed_at) == (PaymentStatus.CREATED, closed_at)
+        assert (row.next_check_at, row.lease_until) == (None, None)
+        market.time.go_on(minutes=1)
+    assert (await read(twin)).closed_at is None
+
+
+async def test_an_answer_about_a_state_that_is_over_closes_nothing(market: Market, payment: Payment) -> None:
+    await Payment.update({Payment.status: PaymentStatus.CONFIRMING}).where(Payment.id == payment.id)
+    assert not await market.hear(payment, status=OutcomeStatus.FAILED)
+    row = await read(payment)
+    assert (row.status, row.closed_at) == (PaymentStatus.CONFIRMING, None)
+
+
 @pytest.mark.parametrize("status", [OutcomeStatus.OPEN, OutcomeStatus.AUTHORIZED])
 async def test_not_yet_moves_nothing_and_keeps_watching(
     market: Market, payment: Payment, status: OutcomeStatus
@@ -395,7 +592,7 @@ async def test_not_yet_moves_nothing_and_keeps_watching(
     assert not await market.hear(payment, status=status, closed=False)
     row = await read(payment)
     assert (row.status, row.closed_at) == (PaymentStatus.CREATED, None)
-    assert row.next_check_at is not None
+    assert (row.checks, row.next_check_at) == (1, watching.next_look(1, market.time()))
 
 
 async def test_a_deposit_that_is_awaited_stays_under_watch(market: Market, payment: Payment) -> None:
@@ -406,11 +603,74 @@ async def test_a_deposit_that_is_awaited_stays_under_watch(market: Market, payme
     assert (await order_of(payment)).status == OrderStatus.AWAITING_DEPOSIT
 
 
+async def test_an_account_is_kept_as_far_as_its_columns_hold_it_and_its_secret_for_good(
+    market: Market, payment: Payment
+) -> None:
+    await Payment.update({Payment.secret: "sealed"}).where(Payment.id == payment.id)
+    due_at = market.time() + timedelta(days=3)
+    deposit = Deposit("은" * 41, "1" * 41, "김" * 101, due_at)
+    await market.hear(payment, status=OutcomeStatus.AWAITING_DEPOSIT, deposit=deposit, closed=False)
+    row = await read(payment)
+    kept = (row.deposit_bank, row.deposit_number, row.deposit_holder, row.deposit_due_at)
+    assert kept == ("은" * 40, "1" * 40, "김" * 100, due_at)
+    assert (row.secret, row.checks) == ("sealed", watching.LOOKS_WHILE_OPEN)
+    # What is told of it once it has been paid into changes neither the account nor what the money says.
+    for refunded, status in [(0, PaymentStatus.PAID), (1, PaymentStatus.PARTIALLY_REFUNDED)]:
+        told = {"deposit": Deposit("다른은행", "2", "이", due_at), "refunded": refunded}
+        assert await market.hear(await read(payment), **told)
+        row = await read(payment)
+        assert (row.deposit_bank, row.status) == ("은" * 40, status)
+
+
+async def test_what_the_webhooks_of_a_deposit_prove_themselves_with_is_kept(market: Market, payment: Payment) -> None:
+    account = market.gateways.open(await ProviderAccount.objects().get(ProviderAccount.id == payment.account))
+    deposit = Deposit("우리은행", "1", "김", market.time() + timedelta(days=3))
+    asked = (payment.reference, account.merchant, False, payment.amount, payment.currency)
+    outcome = Outcome(OutcomeStatus.AWAITING_DEPOSIT, *asked, deposit=deposit)
+    assert await settle(payment, outcome, account, Cause.RETURN, "sealed")
+    assert (await read(payment)).secret == "sealed"
+
+
+async def test_a_deposit_that_the_bank_takes_back_after_its_time_is_awaited_again(
+    market: Market, payment: Payment
+) -> None:
+    await market.hear(payment)
+    account = Deposit("우리은행", "1", "김", market.time())
+    assert await market.hear(await read(payment), status=OutcomeStatus.EXPIRED, deposit=account, closed=False)
+    row = await read(payment)
+    assert (row.status, row.captured_amount) == (PaymentStatus.AWAITING_DEPOSIT, 0)
+    assert (await order_of(payment)).status == OrderStatus.AWAITING_DEPOSIT
+
+
+async def test_an_account_is_watched_until_no_deposit_can_be_told_of_any_more(market: Market, payment: Payment) -> None:
+    await Payment.update({Payment.deposit_due_at: market.time()}).where(Payment.id == payment.id)
+    for days, closes in [(0, False), (4, False), (1, True)]:
+        market.time.go_on(days=days)
+        await market.hear(await read(payment), status=OutcomeStatus.EXPIRED, closed=False)
+        assert ((await read(payment)).closed_at == market.time()) is closes
+
+
+async def test_a_deposit_taken_back_after_a_part_went_back_is_the_owners_matter(
+    market: Market, payment: Payment
+) -> None:
+    await market.hear(payment)
+    paid = await read(payment)
+    await market.hear(paid, refunded=6_000)
+    taken_back = {"status": OutcomeStatus.AWAITING_DEPOSIT, "closed": False}
+    assert not await market.hear(paid, **taken_back)
+    assert not await market.hear(await read(payment), refunded=6_000)
+    assert await Alert.count() == 0
+
+    assert not await market.hear(await read(payment), **taken_back)
+    row = await read(payment)
+    assert (row.status, row.refunded_amount) == (PaymentStatus.PARTIALLY_REFUNDED, 6_000)
+    assert await market.refusals() == ["reversed_after_refund"]
+    evidence = await is_told_to_the_owner(AlertKind.REVERSED, payment)
+    assert (evidence["why"], evidence["pg_status"]) == ("reversed_after_refund", OutcomeStatus.AWAITING_DEPOSIT)
+
+
 async def test_one_failure_leaves_the_order_while_another_payment_is_open(market: Market, payment: Payment) -> None:
-    twin = Payment(
-        order=payment.order, account=payment.account, provider="toss", way="card", amount=26_000, currency="KRW"
-    )
-    await Payment.insert(twin)
+    twin = await twin_of(payment)
     await market.hear(payment, status=OutcomeStatus.FAILED, failure="REJECT_CARD_COMPANY")
     assert (await order_of(payment)).status == OrderStatus.PENDING
     await market.hear(twin, status=OutcomeStatus.FAILED)

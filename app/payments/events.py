@@ -38,13 +38,9 @@ async def record(
 async def record_refusal(cause: Cause, order: Order, payment: Payment, evidence: Mapping[str, object]) -> None:
     """That an answer or a return was not believed. The same one again, however often it comes, is no further event."""
     told = json.loads(json.dumps(dict(evidence), default=str))
-    latest = (
-        await PaymentEvent.objects()
-        .where(PaymentEvent.payment == payment.id, PaymentEvent.subject == "refused")
-        .order_by(PaymentEvent.at, ascending=False)
-        .first()
-    )
-    if latest is None or json.loads(latest.evidence) != told:
+    refused = (PaymentEvent.payment == payment.id) & (PaymentEvent.subject == "refused")
+    known = [json.loads(event.evidence) for event in await PaymentEvent.objects().where(refused)]
+    if told not in known:
         await record(cause, "refused", order, payment, evidence=told)
 
 

@@ -1,5 +1,7 @@
 """Settling: the only writer of money states. What a PG answered is compared with our rows and moves them, once."""
 
+from dataclasses import replace
+
 from piccolo.columns.combination import And
 
 from app import clock
@@ -55,7 +57,7 @@ async def settle(
         target = _target(payment, outcome)
         if target is None or not await _move(order, payment, target, outcome, cause, sealed_secret):
             if target is PaymentStatus.AWAITING_DEPOSIT and payment.captured_amount and payment.refunded_amount:
-                evidence = {"why": "reversed_after_refund", **evidence_of(outcome)}
+                evidence = {"why": "reversed_after_refund", **evidence_of(replace(outcome, failure=None))}
                 await record_refusal(cause, order, payment, evidence)
                 await raise_alert(AlertKind.REVERSED, str(payment.id), order.shop, order, payment, evidence)
             await _keep_watching(payment, outcome, cause)
