@@ -19,6 +19,7 @@ from app.payments.states import Cause, PaymentStatus
 from app.payments.tables import InboxEvent, Payment
 from app.simulation.play import Plan, plan_of
 from app.simulation.wire import ToThePgs
+from app.simulation.world import Rates
 
 
 def drop_the_order_row_guard(patch: pytest.MonkeyPatch) -> None:
@@ -106,14 +107,14 @@ def expire_without_a_look(patch: pytest.MonkeyPatch) -> None:
 
 
 def weather_of(bug: str, seed: int) -> Plan:
-    """The seed's own. A lost key does harm at Stripe alone, where nothing else tells one refund from another, and only
-    when a request arrives after nobody waits for it any more: that is made frequent.
+    """The seed's own. A lost key does harm at Stripe alone, where a refund does not say which balance it believes in,
+    and only when a request arrives after its caller has asked again: both are made frequent.
     """
     plan = plan_of(seed)
     if bug != skip_the_idempotency_key.__name__:
         return plan
-    slow = replace(plan.rates, slow_calls=0.4)
-    return replace(plan, rates=slow, owner=0.6, manner=replace(plan.manner, way=":stripe"))
+    rates = Rates(late_calls=0.25)
+    return replace(plan, rates=rates, owner=0.6, whole_refunds=0.0, manner=replace(plan.manner, way=":stripe"))
 
 
 BUGS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {

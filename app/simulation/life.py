@@ -36,8 +36,11 @@ DUE = (
 class Life:
     """Everything that happens by itself in one world."""
 
-    def __init__(self, stage: "Stage", database: sqlite3.Connection, dies: tuple[str, int] | None) -> None:
+    def __init__(
+        self, stage: "Stage", database: sqlite3.Connection, dies: tuple[str, int] | None, whole_refunds: float
+    ) -> None:
         self._stage, self._world, self._database = stage, stage.world, database
+        self._whole_refunds = whole_refunds
         # The process that is to die, and at which of its ticks.
         self._dies = dies
         self.is_rough = True
@@ -118,7 +121,7 @@ class Life:
         """From now on nothing goes wrong any more."""
         self.is_rough = False
         rates = self._world.rates
-        self._world.rates = replace(rates, slow_calls=0.0, refused_calls=0.0, kills=0.0, lost_mails=0.0)
+        self._world.rates = replace(rates, slow_calls=0.0, late_calls=0.0, refused_calls=0.0, kills=0.0, lost_mails=0.0)
         self._stage.book.drop_faults()
         for provider in ("toss", "portone", "stripe"):
             self._stage.pgs.come_back(provider)
@@ -147,7 +150,7 @@ class Life:
                             await self._refund_at_the_desk(payment)
 
     def _part_of(self, balance: int) -> int:
-        return balance if self._world.happens(0.5) else self._world.chance.randrange(1, balance + 1)
+        return balance if self._world.happens(self._whole_refunds) else self._world.chance.randrange(1, balance + 1)
 
     async def _refund_at_the_desk(self, payment: Payment) -> None:
         """The page shows the balance; the owner types, and clicks, or clicks twice."""

@@ -39,6 +39,8 @@ class Plan:
     # Shares: how often the bank, the owner and a shopper who is asked for a bank account do something.
     bank: float = 0.3
     owner: float = 0.15
+    # Of the owner's refunds: those of all that is left.
+    whole_refunds: float = 0.5
     # Whether the PGs' lists are read in the end, as they are each day.
     compares: bool = True
     # Where a process dies: its name and the number of its tick.
@@ -113,7 +115,7 @@ def play(stage: Stage, seed: int, plan: Plan | None = None) -> Report:
 async def _live(
     stage: Stage, plan: Plan, database: sqlite3.Connection, delays: list[float], ticks: dict[str, int]
 ) -> None:
-    world, life = stage.world, Life(stage, database, plan.dies)
+    world, life = stage.world, Life(stage, database, plan.dies, plan.whole_refunds)
     webhooks = stage.pgs.process.spawn(stage.sandbox.state.webhooks.run())
     always = [_task(world, life.run_process(f"web-{number}")) for number in range(plan.processes)]
     always.append(_task(world, life.keep_time()))

@@ -86,6 +86,9 @@ class ToThePgs(httpx.AsyncBaseTransport):
             world.count("call slow to arrive")
             # As often as not longer than anybody waits.
             delay = world.noise.uniform(1, 120)
+        elif world.rates.late_calls and world.noise.random() < world.rates.late_calls:
+            world.count("call slow to arrive")
+            delay = world.noise.uniform(61, 200)
         headers = {name.decode(): value.decode() for name, value in request.headers.raw}
         asked = self._stage.pgs.process.spawn(self._arrive(delay, request.method, str(request.url), headers, body))
         try:

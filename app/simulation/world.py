@@ -22,6 +22,8 @@ class Rates:
     # Of all calls to a PG: that take long to arrive there, and whose connection is refused.
     slow_calls: float = 0.0
     refused_calls: float = 0.0
+    # Those that arrive there when their caller has given up, and has perhaps asked again.
+    late_calls: float = 0.0
     # Of all requests to the shop, and of its workers' rounds, in which the process is killed.
     kills: float = 0.0
     # In percent of the PG's calls, by kind of fault.
