@@ -16,6 +16,7 @@ async def test_a_page_does_not_say_not_charged_while_another_pg_may_have_charged
     await mall.fault("server_error", provider="stripe", call="lookup", percent=100)
     await mall.fault("server_error", provider="stripe", call="close", percent=100)
     page = await customer.come_back(way_back)
+    mall.time.go_on(minutes=1)
     page = await customer.come_back(await (await customer.pay_again(page, "toss")).decline())
     assert STILL_CHECKED in page.text
     assert NOT_CHARGED not in page.text
@@ -27,6 +28,7 @@ async def test_a_page_does_not_say_not_charged_while_another_pg_may_have_charged
 async def test_it_says_so_once_no_older_attempt_can_be_charged(mall: Market, customer: Customer) -> None:
     await customer.go(mall.mug, "stripe")
     page = await customer.order_page()
+    mall.time.go_on(minutes=1)
     page = await customer.come_back(await (await customer.pay_again(page, "toss")).decline())
     assert (await mall.only_order()).status == OrderStatus.FAILED
     assert NOT_CHARGED in page.text

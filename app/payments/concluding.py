@@ -124,7 +124,7 @@ async def _ask(gateways: Gateways, provider: Provider, account: Account, payment
         seen = await provider.conclude(attempt, None)
         if seen.captured:
             return seen
-        if payment.checks < watching.LOOKS_WHILE_OPEN:
+        if payment.checks < watching.LOOKS_UNTIL_FOUND:
             raise Unreachable("the claimed payment is not found yet") from None
         return _nothing_taken(payment, account, Refusal.OTHER_PAYMENT)
     if seen.reference != payment.reference:

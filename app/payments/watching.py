@@ -10,6 +10,8 @@ from app.payments.tables import Payment
 # After a return, then while the PG's window may be open, then ever more rarely; the last one again and again.
 _WHILE_OPEN = (*(timedelta(seconds=seconds) for seconds in (15, 45, 120)), *[timedelta(minutes=2)] * 30)
 LOOKS_WHILE_OPEN = len(_WHILE_OPEN)
+# What a PG has not found after these (about forty minutes) it does not have.
+LOOKS_UNTIL_FOUND = 21
 CURVE = (
     *_WHILE_OPEN,
     *(timedelta(minutes=minutes) for minutes in (5, 15, 60, 360)),
