@@ -240,7 +240,7 @@ async def _context(
     return {
         "order": await found.view(),
         "status": found.status(_, _poll_url(request, shop, found)),
-        "is_unsure": found.is_unsure,
+        "assurance": found.assurance(_),
         "reason": found.reason(_),
         "amounts": found.amounts(),
         "timeline": found.timeline(_),

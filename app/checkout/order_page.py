@@ -78,6 +78,7 @@ NO_ACCOUNT = (
     N_("입금 기한이 지났어요"),
     N_("이 계좌로는 이제 입금할 수 없습니다. 다른 방법으로 결제하실 수 있어요."),
 )
+NOTHING_TAKEN = N_("돈은 빠져나가지 않았습니다.")
 # An older attempt may have been paid at a PG that has not told us yet.
 UNSURE = N_("이번 결제로는 돈이 빠져나가지 않았습니다. 앞서 여신 결제창의 결제는 아직 확인하고 있어요.")
 # Seconds between two looks of the page: a transfer takes its time.
@@ -216,6 +217,10 @@ class OrderPage:
         """Whether an older attempt may have been paid: its PG needs no word of ours, and has not closed it."""
         older = (p for p in self.payments if p is not self.paying and p.closed_at is None)
         return any(not PROVIDERS[p.provider].traits.confirm_moves_money for p in older)
+
+    def assurance(self, _: Translator) -> str:
+        """What a page about a payment that came to nothing may say of the shopper's money."""
+        return _(UNSURE if self.is_unsure else NOTHING_TAKEN)
 
     @property
     def awaits_deposit(self) -> bool:

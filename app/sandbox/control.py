@@ -67,7 +67,7 @@ class Control(Controller):
     @get("/ledger")
     async def ledger(self, book: NamedDependency[Book], console: NamedDependency[Console]) -> dict[str, Any]:
         """Every payment as its gateway knows it, and every webhook, oldest first."""
-        payments = [_entry(payment) for payment in reversed(console.payments())]
+        payments = [entry_of(payment) for payment in reversed(console.payments())]
         return {"payments": payments, "webhooks": [_sent(webhook) for webhook in book.webhooks()]}
 
     @get("/faults")
@@ -95,7 +95,7 @@ class Control(Controller):
         if not isinstance(body, dict) or set(body) - {"amount"} or type(amount) not in (int, type(None)):
             raise ClientException('a refund is {"amount": minor units}, or {} for the whole balance')
         try:
-            return _entry(console.refund(reference, amount))
+            return entry_of(console.refund(reference, amount))
         except ConsoleRefused as refused:
             raise HTTPException(str(refused), status_code=refused.status) from None
 
@@ -145,12 +145,13 @@ class Control(Controller):
 
 def _moved(console: Console, verb: str, reference: str) -> dict[str, Any]:
     try:
-        return _entry(console.act(verb, reference))
+        return entry_of(console.act(verb, reference))
     except ConsoleRefused as refused:
         raise HTTPException(str(refused), status_code=refused.status) from None
 
 
-def _entry(payment: Payment) -> dict[str, Any]:
+def entry_of(payment: Payment) -> dict[str, Any]:
+    """A payment as the ledger tells it."""
     return {
         "provider": payment.provider,
         "reference": payment.reference,

@@ -86,7 +86,7 @@ class Pgs:
         """At the PG's console, by the owner's hand."""
         return self._try(f"console refund {amount}", lambda: self._console.refund(reference, amount), reference)
 
-    def has_webhooks(self) -> float | None:
+    def next_webhook_at(self) -> float | None:
         """When the next webhook is due."""
         next_at = self._book.next_webhook_at()
         return next_at.timestamp() if next_at else None

@@ -193,7 +193,7 @@ async def _settle_down(stage: Stage, life: Life) -> None:
     limit = world.loop.now + LONGEST
     quiet = 0
     while quiet < 2:
-        due = [at for at in (life.next_due(), stage.pgs.has_webhooks()) if at is not None]
+        due = [at for at in (life.next_due(), stage.pgs.next_webhook_at()) if at is not None]
         if not due:
             quiet += 1
             await asyncio.sleep(CALM_PACE)

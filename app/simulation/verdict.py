@@ -1,7 +1,6 @@
 """The verdict over a world that has come to rest: its books, the PGs' ledger, and what people were told meanwhile."""
 
 import sqlite3
-from collections.abc import Mapping
 from datetime import date, datetime
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -11,6 +10,7 @@ from app.checking import check_database, check_ledger
 from app.payments.comparing import compare_day
 from app.payments.providers import PROVIDERS
 from app.payments.tables import Alert, Difference, ProviderAccount
+from app.sandbox.control import entry_of
 
 if TYPE_CHECKING:
     from app.simulation.stage import Stage
@@ -26,7 +26,7 @@ async def judge(stage: "Stage", database: sqlite3.Connection, delays: list[float
     clerk = stage.new_process("clerk")
     breaches = [
         *await clerk.run(check_database(clock.now(), settled=True)),
-        *await clerk.run(check_ledger(_ledger(stage))),
+        *await clerk.run(check_ledger([entry_of(payment) for payment in stage.pgs.payments()])),
     ]
     for breach in breaches:
         stage.world.breach(f"{breach.invariant}: {breach.row} {breach.detail}")
@@ -61,21 +61,6 @@ async def _still_unknown(stage: "Stage", account: ProviderAccount, day: date) ->
 
 async def _accounts() -> list[ProviderAccount]:
     return await ProviderAccount.objects().order_by(ProviderAccount.id)
-
-
-def _ledger(stage: "Stage") -> list[Mapping[str, object]]:
-    return [
-        {
-            "provider": payment.provider,
-            "reference": payment.reference,
-            "pg_id": payment.pg_id,
-            "status": payment.status,
-            "currency": payment.currency,
-            "captured": payment.captured,
-            "refunded": payment.refunded,
-        }
-        for payment in stage.pgs.payments()
-    ]
 
 
 def _judge_pages(stage: "Stage", database: sqlite3.Connection) -> None:
