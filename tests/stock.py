@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from app import clock
-from app.database import write_transaction
+from app.database import DB, write_transaction
 from app.payments.accounts import adopt
 from app.payments.providers import PROVIDERS
 from app.payments.tables import ProviderAccount
@@ -50,7 +50,7 @@ class Stock:
     products: list[Product]
 
 
-_kept: dict[tuple[str, tuple[bytes, ...], datetime], tuple[Rows, Rows, Rows]] = {}
+_kept: dict[tuple[str, str, tuple[bytes, ...], datetime], tuple[Rows, Rows, Rows]] = {}
 
 
 async def stock_up(contracts: Sequence[Contract], settings: Settings) -> Stock:
@@ -58,7 +58,8 @@ async def stock_up(contracts: Sequence[Contract], settings: Settings) -> Stock:
 
     The app's own verbs do so once in a process; afterwards the same rows are written again, with fewer statements.
     """
-    key = (f"{contracts} {settings.gateways}", settings.secret_keys, clock.now())
+    # PostgreSQL's driver gives UUIDs of a class of its own, which SQLite's does not take.
+    key = (DB.engine_type, f"{contracts} {settings.gateways}", settings.secret_keys, clock.now())
     if key not in _kept:
         stock = await _open_shops(contracts, settings)
         _kept[key] = (_rows(stock.shops), _rows(stock.accounts), _rows(stock.products))

@@ -62,9 +62,25 @@ class Fault:
     seconds: float
     code: str | None
 
+    @property
+    def loses_answer(self) -> bool:
+        """Whether the connection drops. Of a look-up it is the same before and after the work."""
+        return self.kind in ("answer_lost_before", "answer_lost_after")
+
     def concerns(self, provider: str, call: str, reference: str | None) -> bool:
         mine = self.provider == provider and call in CALLS[self.call]
         return mine and self.reference in (None, reference)
+
+
+async def refusal_of_look_up(fault: Fault | None, world: World, server_error: str, rate_limited: str) -> str | None:
+    """The gateway's code with which a struck look-up is refused, after the wait of a slow one; None: it is answered."""
+    if fault is None:
+        return None
+    if fault.kind == "slow":
+        await world.sleep(fault.seconds)
+    if fault.kind in ("server_error", "server_error_after"):
+        return server_error
+    return rate_limited if fault.kind == "rate_limited" else fault.code
 
 
 class Faults:

@@ -10,7 +10,7 @@ from litestar import Request, Response
 
 from app.sandbox.book import Answer
 from app.sandbox.dropping import Dropped
-from app.sandbox.faults import KINDS, ON_THE_WAY, Fault, Faults
+from app.sandbox.faults import KINDS, ON_THE_WAY, Fault, Faults, refusal_of_look_up
 from app.sandbox.portone_book import PROVIDER
 from app.sandbox.portone_errors import PortOneError
 from app.sandbox.portone_payments import PortOneAccount, PortOnePayments
@@ -96,17 +96,10 @@ class PortOneDesk:
     async def look(self, reference: str | None, find: Callable[[], Any]) -> Response:
         """Answer a look-up with what `find` finds. Idempotency keys mean nothing here."""
         fault = self.faults.strike(PROVIDER, "lookup", reference)
-        kind = fault.kind if fault else None
-        if kind in ("answer_lost_before", "answer_lost_after"):
+        if fault and fault.loses_answer:
             return Dropped()
-        if fault and kind == "slow":
-            await self.world.sleep(fault.seconds)
-        if kind in ("server_error", "server_error_after"):
-            raise PortOneError("INTERNAL_SERVER_ERROR")
-        if kind == "rate_limited":
-            raise PortOneError("TOO_MANY_REQUESTS")
-        if fault and fault.code:
-            raise PortOneError(fault.code)
+        if code := await refusal_of_look_up(fault, self.world, "INTERNAL_SERVER_ERROR", "TOO_MANY_REQUESTS"):
+            raise PortOneError(code)
         return Response(find())
 
     def _account(self, secret: Any) -> PortOneAccount:

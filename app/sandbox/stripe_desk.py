@@ -13,7 +13,7 @@ from litestar import Request, Response
 
 from app.sandbox.book import Answer, Book
 from app.sandbox.dropping import Dropped
-from app.sandbox.faults import KINDS, ON_THE_WAY, Fault, Faults
+from app.sandbox.faults import KINDS, ON_THE_WAY, Fault, Faults, refusal_of_look_up
 from app.sandbox.stripe_account import PROVIDER, Account
 from app.sandbox.stripe_cases import StripeCases
 from app.sandbox.stripe_clock import StripeClock
@@ -93,17 +93,10 @@ class StripeDesk:
         try:
             asked = self._asked(request, request_id, str(request.url.query), lambda _: reader)
             fault = self.faults.strike(PROVIDER, "lookup", reference(asked.fields), AT_THE_CALL)
-            kind = fault.kind if fault else None
-            if kind in ("answer_lost_before", "answer_lost_after"):
+            if fault and fault.loses_answer:
                 return Dropped()
-            if fault and kind == "slow":
-                await self.world.sleep(fault.seconds)
-            if kind in ("server_error", "server_error_after"):
-                raise StripeError("api_error")
-            if kind == "rate_limited":
-                raise StripeError("rate_limit")
-            if fault and fault.code:
-                raise StripeError(fault.code)
+            if code := await refusal_of_look_up(fault, self.world, "api_error", "rate_limit"):
+                raise StripeError(code)
             self.clock.tick()
             body = self._shown(asked, find(asked))
             return self._response(Answer(self.world.now(), 200, body), request_id, asked)

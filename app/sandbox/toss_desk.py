@@ -12,7 +12,7 @@ from litestar.types import Message, Scope
 
 from app.sandbox.book import Answer, Book, Payment
 from app.sandbox.dropping import Dropped
-from app.sandbox.faults import KINDS, ON_THE_WAY, Fault, Faults
+from app.sandbox.faults import KINDS, ON_THE_WAY, Fault, Faults, refusal_of_look_up
 from app.sandbox.toss_errors import ERRORS, TossError
 from app.sandbox.toss_object import payment_object
 from app.sandbox.toss_payments import PROVIDER, Account, TossPayments
@@ -74,17 +74,12 @@ class TossDesk:
         """Answer a look-up with what `find` finds. Idempotency keys mean nothing here."""
         _obey_test_code(request)
         fault = self.faults.strike(PROVIDER, "lookup", reference)
-        kind = fault.kind if fault else None
-        if kind in ("answer_lost_before", "answer_lost_after"):
+        if fault and fault.loses_answer:
             return Dropped()
-        if fault and kind == "slow":
-            await self.world.sleep(fault.seconds)
-        if kind in ("server_error", "server_error_after"):
-            raise TossError("FAILED_INTERNAL_SYSTEM_PROCESSING")
-        if kind == "rate_limited":
-            raise TossError("TOO_MANY_REQUESTS")
-        if fault and fault.code:
-            raise TossError(fault.code)
+        if code := await refusal_of_look_up(
+            fault, self.world, "FAILED_INTERNAL_SYSTEM_PROCESSING", "TOO_MANY_REQUESTS"
+        ):
+            raise TossError(code)
         return Response(find())
 
     def _scope(self, request: Request, account: Account) -> str | None:
