@@ -31,6 +31,10 @@ class CurrentDatabase:
             raise RuntimeError("no database yet: call DB.use(make_engine(url)) first")
         return self._engine
 
+    @property
+    def engine_type(self) -> str:
+        return self.engine.engine_type
+
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)

@@ -89,7 +89,8 @@ def succeeds(command: list[str]) -> bool:
 def pytest_command(args: list[str]) -> list[str]:
     """pytest with one process for each processor, unless the arguments choose otherwise."""
     chosen = any(arg in ONE_PROCESS or arg.startswith(("-n", "--numprocesses")) for arg in args)
-    spread = [] if chosen else ["-n", str(processors())]
+    # The longest tests come last: whoever is idle takes from the others.
+    spread = [] if chosen else ["-n", str(processors()), "--dist", "worksteal"]
     return [sys.executable, "-P", "-m", "pytest", *spread, *args]
 
 

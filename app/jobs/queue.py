@@ -44,11 +44,11 @@ async def claim(only: Collection[str] = (), but: Collection[str] = ()) -> Job | 
     skip = " FOR UPDATE SKIP LOCKED" if Job._meta.db.engine_type == "postgres" else ""
     rows = await Job.raw(
         "UPDATE jobs SET lease_until = {}, tries = tries + 1 WHERE id IN ("
-        f"SELECT id FROM jobs WHERE {waiting} ORDER BY run_at LIMIT 1{skip}) RETURNING id",
+        f"SELECT id FROM jobs WHERE {waiting} ORDER BY run_at LIMIT 1{skip}) RETURNING *",
         now + LEASE,
         *values,
     )
-    return await Job.objects().get(Job.id == rows[0]["id"]) if rows else None
+    return Job(**rows[0], _exists_in_db=True) if rows else None
 
 
 async def finish(job: Job) -> None:

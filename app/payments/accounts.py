@@ -38,6 +38,7 @@ class Gateways:
             api_base=where.api_base,
             sdk_url=where.sdk_url,
             handoff=account.handoff,
+            last_error=account.last_error,
         )
 
     async def account_of(self, payment: Payment) -> Account:

@@ -106,7 +106,7 @@ async def look_again(gateways: Gateways, payment: Payment, cause: Cause) -> bool
         await _note_unanswered(payment, cause, error)
         await watching.watch_on(payment, cause)
         return False
-    await note_health(payment.account, None)
+    await _note_answered(payment, account)
     await settle(payment, outcome, account, cause, _sealed_secret(gateways, outcome))
     return True
 
@@ -213,7 +213,7 @@ async def _confirm(
         await note_health(payment.account, error)
         await settle(intended, _nothing_taken(payment, account, Refusal.MISCONFIGURED), account, Cause.RETURN)
         return None
-    await note_health(payment.account, None)
+    await _note_answered(payment, account)
     await settle(intended, outcome, account, Cause.RETURN, _sealed_secret(gateways, outcome))
     return None
 
@@ -250,7 +250,7 @@ async def _look_after_return(
         await _note_unanswered(payment, Cause.RETURN, error)
         await watching.look_soon(payment)
         return None
-    await note_health(payment.account, None)
+    await _note_answered(payment, account)
     if outcome.status is OutcomeStatus.OPEN and outcome.failure:
         # Refused, and the shopper has left the window; the PG would still take another card there.
         outcome = replace(outcome, status=OutcomeStatus.FAILED)
@@ -258,6 +258,11 @@ async def _look_after_return(
     if outcome.status is OutcomeStatus.OPEN:
         await watching.look_soon(payment)
     return None
+
+
+async def _note_answered(payment: Payment, account: Account) -> None:
+    if account.last_error is not None:
+        await note_health(payment.account, None)
 
 
 async def _note_unanswered(payment: Payment, cause: Cause, error: Unreachable | Misconfigured) -> None:

@@ -148,10 +148,12 @@ async def _find(event: InboxEvent) -> Payment | None:
     """
     by_reference, by_pg_id = Payment.reference == event.reference, Payment.pg_payment_id == event.pg_payment_id
     meant = by_reference if event.reference else by_pg_id
-    here = await ProviderAccount.objects().get(ProviderAccount.id == event.account)
-    of_the_shop = None
-    for payment in await Payment.objects(Payment.account).where(meant):
-        account, payment.account = payment.account, payment.account.id
+    payments = await Payment.objects().where(meant)
+    ids = sorted({event.account, *(payment.account for payment in payments)})
+    accounts = {row.id: row for row in await ProviderAccount.objects().where(ProviderAccount.id.is_in(ids))}
+    here, of_the_shop = accounts[event.account], None
+    for payment in payments:
+        account = accounts[payment.account]
         if contract_of(account) == contract_of(here):
             return payment
         if (account.shop, account.provider) == (here.shop, here.provider):

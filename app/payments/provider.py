@@ -61,6 +61,8 @@ class Account:
     sdk_url: str = ""
     # How the shopper is handed over, where the PG knows both: A, a page of the PG's; B, its script in ours.
     handoff: Literal["redirect", "widget"] = "widget"
+    # What the PG refused last time; None while it answers.
+    last_error: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,9 +59,12 @@ async def _let_lapse(gateways: Gateways, payment: Payment, answered: bool) -> No
     is_left = payment.status in LAPSING and payment.deposit_due_at is None
     if not is_left or not (answered or traits.confirm_moves_money):
         return
+    long_ago = clock.now() - (traits.window if traits.confirm_moves_money else traits.window + LONG_AFTER)
+    if payment.created_at > long_ago:
+        # Nor can its order's time have ended before.
+        return
     order = await Order.select(Order.expires_at).where(Order.id == payment.order).first()
-    over = order["expires_at"] + traits.window
-    if clock.now() < (over if traits.confirm_moves_money else over + LONG_AFTER):
+    if order["expires_at"] > long_ago:
         return
     if traits.can_close and not (await shut(gateways, payment, Cause.TIMER)).closed:
         return

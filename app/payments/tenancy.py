@@ -7,11 +7,11 @@ from app.shops.tenancy import NotFound, read_id
 
 
 async def find_payment(shop: Shop, token: str) -> tuple[Payment, Order]:
-    """The payment and its order, in one statement. Raises NotFound."""
-    payment = await Payment.objects(Payment.order).where(Payment.token == token).first()
-    if payment is None or payment.order.shop != shop.id:
+    """The payment and its order. Raises NotFound."""
+    payment = await Payment.objects().where(Payment.token == token).first()
+    order = await Order.objects().where(Order.id == payment.order, Order.shop == shop.id).first() if payment else None
+    if payment is None or order is None:
         raise NotFound
-    order, payment.order = payment.order, payment.order.id
     return payment, order
 
 

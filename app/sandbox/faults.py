@@ -67,9 +67,8 @@ class Fault:
         """Whether the connection drops. Of a look-up it is the same before and after the work."""
         return self.kind in ("answer_lost_before", "answer_lost_after")
 
-    def concerns(self, provider: str, call: str, reference: str | None) -> bool:
-        mine = self.provider == provider and call in CALLS[self.call]
-        return mine and self.reference in (None, reference)
+    def concerns(self, call: str, reference: str | None) -> bool:
+        return call in CALLS[self.call] and self.reference in (None, reference)
 
 
 async def refusal_of_look_up(fault: Fault | None, world: World, server_error: str, rate_limited: str) -> str | None:
@@ -99,8 +98,11 @@ class Faults:
 
     def strike(self, provider: str, call: str, reference: str | None, kinds: Collection[str] = KINDS) -> Fault | None:
         """The oldest armed fault of these kinds that hits this call. It is used up by one."""
-        for number, fault in self.armed():
-            if fault.kind not in kinds or not fault.concerns(provider, call, reference):
+        for number, body in self.book.faults():
+            if body["provider"] != provider or body["kind"] not in kinds:
+                continue
+            fault = Fault(**body)
+            if not fault.concerns(call, reference):
                 continue
             if fault.percent is not None and not self.world.hits(fault.percent):
                 continue

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 # A real worker looks every two seconds. Here it is woken when a row's time has come, which is the same to the rows.
 NEVER = 10**9
-SWEEPS_REST = {"deliver": 600.0, "stuck": 1800.0, "poison": 6 * 3600.0}
+SWEEPS_REST = {"deliver": 600.0, "stuck": 1800.0, "waiting": 1800.0, "poison": 6 * 3600.0}
 # Seconds that it takes to look again, while nothing goes wrong any more.
 CALM_PACE = 240.0
 DUE = (
@@ -48,11 +48,11 @@ class Life:
     async def run_process(self, name: str) -> None:
         """A process that is started again whenever it has died."""
         while True:
-            process = self._stage.new_process(name)
+            dies_at = None
             if self._dies and self._dies[0] == name:
-                process.dies_at, self._dies = self._dies[1], None
+                dies_at, self._dies = self._dies[1], None
             try:
-                await process.run(process.engine.open())
+                process = await self._stage.start_process(name, dies_at)
                 self._stage.processes.append(process)
                 handlers, sweeps = handlers_of(self._stage.gateways), dict(sweeps_of(self._stage.gateways))
                 # Days pass in a world, and each would compare all lists; the verdict does it once.

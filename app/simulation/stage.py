@@ -110,10 +110,11 @@ class Stage:
                 for path in self._file.parent.glob(f"{self._file.name}*"):
                     path.unlink()
 
-    def new_process(self, name: str) -> Process:
-        """One with a database of its own to speak to."""
+    async def start_process(self, name: str, dies_at: int | None = None) -> Process:
+        """One with a database of its own to speak to. ConnectionResetError when it dies meanwhile."""
         process = Process(self.world, name)
-        process.engine = SimulatedEngine(process, str(self._file))
+        process.engine, process.dies_at = SimulatedEngine(process, str(self._file)), dies_at
+        await process.run(process.engine.open())
         return process
 
     @contextmanager

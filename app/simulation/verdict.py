@@ -23,7 +23,7 @@ async def judge(stage: "Stage", database: sqlite3.Connection, delays: list[float
     """Adds a breach for each invariant that does not hold; `delays` grows by the seconds from each capture until its
     order was paid.
     """
-    clerk = stage.new_process("clerk")
+    clerk = await stage.start_process("clerk")
     breaches = [
         *await clerk.run(check_database(clock.now(), settled=True)),
         *await clerk.run(check_ledger([entry_of(payment) for payment in stage.pgs.payments()])),
@@ -43,7 +43,7 @@ async def judge(stage: "Stage", database: sqlite3.Connection, delays: list[float
 
 async def compare(stage: "Stage") -> None:
     """What the daily compare does: of webhooks that never came about closed payments, it alone hears."""
-    clerk = stage.new_process("clerk")
+    clerk = await stage.start_process("clerk")
     zone = ZoneInfo("Asia/Seoul")
     days = sorted({datetime.fromtimestamp(move.at, zone).date() for move in stage.pgs.moves})
     for account in await clerk.run(_accounts()):
