@@ -74,7 +74,10 @@ class Customer(Shopper):
 
     async def open(self, pay_url: str) -> Window:
         """Goes from the pay page to the PG's page, by method A or B."""
-        handoff = await self.handoff(pay_url)
+        return await self.open_with(await self.handoff(pay_url))
+
+    async def open_with(self, handoff: dict[str, Any]) -> Window:
+        """The same from a pay page that the browser has kept: "back" asks no server."""
         wire = self.market.pg.wire
         if "redirectUrl" in handoff:
             path = httpx.URL(handoff["redirectUrl"]).path

@@ -18,6 +18,7 @@ from app.payments.provider import Outcome, OutcomeStatus
 from app.payments.states import Cause, PaymentStatus
 from app.payments.tables import InboxEvent, Payment
 from app.simulation.play import Plan, plan_of
+from app.simulation.shopper import CALM
 from app.simulation.wire import ToThePgs
 from app.simulation.world import Rates
 
@@ -107,14 +108,26 @@ def expire_without_a_look(patch: pytest.MonkeyPatch) -> None:
 
 
 def weather_of(bug: str, seed: int) -> Plan:
-    """The seed's own. A lost key does harm at Stripe alone, where a refund does not say which balance it believes in,
-    and only when a request arrives after its caller has asked again: both are made frequent.
-    """
+    """The seed's own; where a bug does harm in rare moments only, those are made frequent."""
     plan = plan_of(seed)
-    if bug != skip_the_idempotency_key.__name__:
-        return plan
-    rates = Rates(late_calls=0.25)
-    return replace(plan, rates=rates, owner=0.6, whole_refunds=0.0, manner=replace(plan.manner, way=":stripe"))
+    if bug == skip_the_idempotency_key.__name__:
+        # At Stripe alone, where a refund does not say which balance it believes in, and only when a request arrives
+        # after its caller has asked again.
+        return replace(
+            plan,
+            rates=Rates(late_calls=0.25),
+            owner=0.6,
+            whole_refunds=0.0,
+            manner=replace(plan.manner, way=":stripe"),
+        )
+    if bug == confirm_without_the_gate.__name__:
+        # Two windows of one order, both at PGs that take money at our word.
+        return replace(plan, manner=replace(CALM, second_tab=0.9))
+    if bug == expire_without_a_look.__name__:
+        # Money taken late, while the PG can hardly be asked and tells nothing.
+        rates = replace(plan.rates, refused_calls=0.8, faults={"webhook_dropped": 90})
+        return replace(plan, rates=rates, manner=replace(plan.manner, late=0.3, close=0.4))
+    return plan
 
 
 BUGS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import venv
+from collections.abc import Iterator
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 
@@ -162,8 +163,16 @@ def test_an_environment_whose_python_is_gone_is_made_anew(ready):
     assert not (ready.venv / "mark").exists()
 
 
+@pytest.fixture
+def terminal() -> Iterator[None]:
+    """What is started hears Ctrl-C, as at a terminal: it would ignore it where this process was told to."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize(("name", "code"), [("KILL", -signal.SIGKILL), ("INT", 130)])
-def test_an_interrupted_install_is_never_believed(ready, name, code):
+def test_an_interrupted_install_is_never_believed(terminal, ready, name, code):
     ready.change("requirements.lock")
     ready.uv(f"kill -{name} $PPID; exit 1")
     stopped, _, errors = ready.start("demo")

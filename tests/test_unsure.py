@@ -33,3 +33,41 @@ async def test_it_says_so_once_no_older_attempt_can_be_charged(mall: Market, cus
     assert (await mall.only_order()).status == OrderStatus.FAILED
     assert NOT_CHARGED in page.text
     assert STILL_CHECKED not in page.text
+
+
+async def test_a_refused_payment_that_was_paid_after_all_is_not_called_unpaid_while_its_pg_is_silent(
+    mall: Market, customer: Customer
+) -> None:
+    """The shopper goes back to the PG's window by the browser's button, and pays there."""
+    kept = await customer.handoff(await customer.choose(mall.mug, "portone"))
+    page = await customer.come_back(await (await customer.open_with(kept)).press("decline"))
+    assert NOT_CHARGED in page.text
+    mall.time.go_on(minutes=1)
+    way_back = await (await customer.open_with(kept)).press("approve")
+    await mall.fault("server_error", provider="portone", call="lookup", percent=100)
+    page = await customer.come_back(way_back)
+    assert NOT_CHARGED not in page.text
+    assert "결제를 확인하고 있어요" in page.text
+    page = await customer.order_page()
+    assert "결제를 확인하고 있어요" in page.text
+    await mall.pg.wire.delete("/control/faults")
+    mall.time.go_on(minutes=1)
+    await mall.work()
+    assert (await mall.only_order()).status == OrderStatus.PAID
+
+
+async def test_a_refused_payment_that_nobody_paid_is_called_unpaid_again_once_its_pg_answers(
+    mall: Market, customer: Customer
+) -> None:
+    pay_url = await customer.choose(mall.mug, "portone")
+    way_back = await (await customer.open(pay_url)).press("decline")
+    await customer.come_back(way_back)
+    await mall.fault("server_error", provider="portone", call="lookup", percent=100)
+    without_a_word = way_back.replace("code=", "was=")
+    page = await customer.come_back(without_a_word)
+    assert NOT_CHARGED not in page.text
+    await mall.pg.wire.delete("/control/faults")
+    mall.time.go_on(minutes=1)
+    await mall.work()
+    assert NOT_CHARGED in (await customer.order_page()).text
+    assert (await mall.only_payment()).status == "failed"

@@ -248,6 +248,7 @@ async def _look_after_return(
         outcome = await provider.conclude(attempt_of(payment), None)
     except (Unreachable, Misconfigured) as error:
         await _note_unanswered(payment, Cause.RETURN, error)
+        await _doubt(payment)
         await watching.look_soon(payment)
         return None
     await _note_answered(payment, account)
@@ -258,6 +259,19 @@ async def _look_after_return(
     if outcome.status is OutcomeStatus.OPEN:
         await watching.look_soon(payment)
     return None
+
+
+async def _doubt(payment: Payment) -> None:
+    """What was taken for unpaid may have been paid after all, and the PG does not say: until it does, nobody is told
+    that nothing was taken, and nothing else is begun.
+    """
+    async with write_transaction():
+        order = await lock_order(payment.order)
+        row = await Payment.select(Payment.status).where(Payment.id == payment.id, Payment.closed_at.is_null()).first()
+        if row and row["status"] in ENDED_UNPAID:
+            await Payment.update({Payment.status: PaymentStatus.CONFIRMING}).where(Payment.id == payment.id)
+            evidence = {"why": "unanswered_return"}
+            await record(Cause.RETURN, "payment", order, payment, row["status"], PaymentStatus.CONFIRMING, evidence)
 
 
 async def _note_answered(payment: Payment, account: Account) -> None:

@@ -137,6 +137,24 @@ class Life:
                 if verbs and self._world.happens(busy):
                     self._stage.pgs.act(self._world.chance.choice(verbs), payment.reference)
 
+    async def be_hasty(self, share: float) -> None:
+        """Of what has just been taken, before anybody here may know of it: a deposit that the bank takes back, a refund
+        by hand at the PG's console.
+        """
+        world, pgs = self._world, self._stage.pgs
+        taken: asyncio.Queue[str] = asyncio.Queue()
+        pgs.on_capture = taken.put_nowait
+        while True:
+            reference = await taken.get()
+            if not world.happens(share):
+                continue
+            await world.wait(0, 2)
+            for payment in pgs.payments():
+                if payment.reference == reference and payment.balance > 0:
+                    is_reversed = "reverse" in pgs.verbs(payment) and world.happens(0.5)
+                    if not (is_reversed and pgs.act("reverse", reference)):
+                        pgs.refund(reference, self._part_of(payment.balance))
+
     async def be_owner(self, busy: float) -> None:
         """Refunds at the desk, and by hand at the PG's console."""
         while True:

@@ -35,6 +35,8 @@ class Pgs:
         self.world = world
         self.process = Process(world, "pg")
         self.moves: list[Moved] = []
+        # Told of money that has just been taken, by its reference.
+        self.on_capture: Callable[[str], None] = lambda reference: None
         self._away: set[str] = set()
         self._sums: dict[str, tuple[int, int]] = {}
         self._book, self._console = stage.book, stage.console
@@ -55,11 +57,14 @@ class Pgs:
     def note(self, payment: Payment) -> None:
         """The sandbox has written a payment."""
         sums = payment.captured, payment.refunded
-        if self._sums.get(payment.pg_id, (0, 0)) == sums:
+        before = self._sums.get(payment.pg_id, (0, 0))
+        if before == sums:
             return
         self._sums[payment.pg_id] = sums
         self.moves.append(Moved(self.world.loop.now, payment.pg_id, payment.reference, *sums))
         self.world.tell(payment.provider, f"{payment.reference[-4:]} captured {sums[0]}, refunded {sums[1]}")
+        if sums[0] > before[0]:
+            self.on_capture(payment.reference)
 
     def captured_at(self, reference: str) -> float | None:
         """When money was first taken under this reference."""
@@ -69,6 +74,11 @@ class Pgs:
         """What had been taken under this reference by then, and had not gone back."""
         latest = {move.pg_id: move for move in self.moves if move.reference == reference and move.at <= at}
         return sum(move.captured - move.refunded for move in latest.values())
+
+    def had_gone_back(self, reference: str, at: float) -> bool:
+        """Whether all that was taken under this reference had gone back once by then, also if the bank returned it."""
+        moves = (move for move in self.moves if move.reference == reference and move.at <= at)
+        return any(0 < move.captured <= move.refunded for move in moves)
 
     def payments(self) -> list[Payment]:
         """All, newest first, each as it is now."""

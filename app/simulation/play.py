@@ -19,8 +19,8 @@ A_DAY = 86_400.0
 # By then every PG has said its last word about everything.
 LONGEST = 25 * A_DAY
 SPREAD = 2 * 3600.0
-# What ends a state at a PG that would otherwise stay for ever.
-LAST_WORDS = ("complete", "settle_pending", "win_dispute")
+# What ends a state at a PG that would otherwise stay for ever: one of each.
+LAST_WORDS = (("complete",), ("settle_pending", "fail_pending"), ("win_dispute",))
 # The other kinds are chosen by the shopper, or need the PG's own codes.
 ARMED = tuple(kind for kind in KINDS if kind not in ("error", "amount_changed"))
 PROVIDERS = ("toss", "portone", "stripe")
@@ -39,6 +39,8 @@ class Plan:
     # Shares: how often the bank, the owner and a shopper who is asked for a bank account do something.
     bank: float = 0.3
     owner: float = 0.15
+    # Of all that is taken: what goes back at once, before the shop may have heard of it.
+    haste: float = 0.0
     # Of the owner's refunds: those of all that is left.
     whole_refunds: float = 0.5
     # Whether the PGs' lists are read in the end, as they are each day.
@@ -82,7 +84,7 @@ def plan_of(seed: int) -> Plan:
         outages=chance.choice((0, 0, 0, 1, 3)),
         lost_mails=share(0.5),
     )
-    return Plan(rates, processes=chance.choice((1, 2, 2, 3)), bank=share(0.6), owner=share(0.5))
+    return Plan(rates, processes=chance.choice((1, 2, 2, 3)), bank=share(0.6), owner=share(0.5), haste=share(0.5))
 
 
 def play(stage: Stage, seed: int, plan: Plan | None = None) -> Report:
@@ -121,7 +123,13 @@ async def _live(
     always.append(_task(world, life.keep_time()))
     rough = [
         _task(world, doing)
-        for doing in (life.kill(), life.trouble_pgs(), life.be_bank(plan.bank), life.be_owner(plan.owner))
+        for doing in (
+            life.kill(),
+            life.trouble_pgs(),
+            life.be_bank(plan.bank),
+            life.be_hasty(plan.haste),
+            life.be_owner(plan.owner),
+        )
     ]
     _arm(stage, plan)
     await asyncio.gather(*[_arrive(stage, plan, goods, number) for number, goods in _wishes(stage, plan, database)])
@@ -129,12 +137,9 @@ async def _live(
     await world.wait(0, 8 * 3600 if plan.rates != Rates() else 60)
     life.calm_down()
     await _end(rough)
-    await _settle_down(stage, life)
-    for payment in stage.pgs.payments():
-        for verb in LAST_WORDS:
-            if verb in stage.pgs.verbs(payment):
-                stage.pgs.act(verb, payment.reference)
-    await _settle_down(stage, life)
+    for _ in range(2):
+        _say_last_words(stage)
+        await _settle_down(stage, life)
     for shop, token, email in database.execute(
         "SELECT DISTINCT shops.domain, orders.token, orders.customer_email"
         " FROM refunds JOIN payments ON payments.id = refunds.payment"
@@ -175,6 +180,13 @@ def _wishes(stage: Stage, plan: Plan, database: sqlite3.Connection) -> list[tupl
 async def _arrive(stage: Stage, plan: Plan, goods: tuple[str, str], number: int) -> None:
     await stage.world.wait(0, SPREAD if plan.shoppers > 1 else 1)
     await Shopper(stage, f"shopper-{number}", plan.manner).live(*goods)
+
+
+def _say_last_words(stage: Stage) -> None:
+    for payment in stage.pgs.payments():
+        for verbs in LAST_WORDS:
+            if possible := [verb for verb in verbs if verb in stage.pgs.verbs(payment)]:
+                stage.pgs.act(stage.world.chance.choice(possible), payment.reference)
 
 
 def _arm(stage: Stage, plan: Plan) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 HANDOFF = re.compile(r'<script type="application/json" id="handoff">(.*?)</script>', re.DOTALL)
 WINDOW = re.compile(r'action="(/window/[^"]+)"')
+LIST = re.compile(r'<select id="\w+" name="(decline_code|approval|refund)">(.*?)</select>', re.DOTALL)
 PAYABLE = ("pending", "failed", "cancelled", "expired")
 
 
@@ -34,14 +35,35 @@ class Manner:
     walk_away: float = 0.06
     late: float = 0.08
     reload: float = 0.15
+    # Who was refused or left goes back to the same pay page, and approves.
+    regret: float = 0.1
+    # Who waits for a deposit pays another way after all.
+    change_way: float = 0.15
+    # Takes something else at the window than what stands there first: how the bank answers, why it refuses.
+    other_choice: float = 0.3
     tries: int = 3
     # Of those who were given a virtual account.
     transfer: float = 0.75
     way: str = ""
 
 
-CALM = Manner(*[0.0] * 9, tries=1, transfer=1.0)
+CALM = Manner(*[0.0] * 12, tries=1, transfer=1.0)
 """Buys and pays, and does nothing else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A PG's window, before a button is pressed."""
+
+    path: str
+    text: str
+
+    @property
+    def choices(self) -> dict[str, list[str]]:
+        """What may be chosen there: the way, how the bank answers, how refunds go, why it refuses."""
+        ways = {"way": re.findall(r'name="way" value="([^"]+)"', self.text)}
+        lists = {name: re.findall(r'<option value="([^"]+)"', options) for name, options in LIST.findall(self.text)}
+        return {name: values for name, values in (ways | lists).items() if values}
 
 
 class Shopper:
@@ -84,9 +106,12 @@ class Shopper:
         page = await self._send(shop, form)
         for _ in range(self._manner.tries):
             page = await self._try_to_pay(shop, form, page)
-            if page is None or page.said not in PAYABLE:
+            if page is None:
                 break
-            page = await self._pay_again(page)
+            is_waiting = page.said == "awaiting_deposit" and self._world.happens(self._manner.change_way)
+            if page.said not in PAYABLE and not is_waiting:
+                break
+            page = await self._pay_again(page, other=is_waiting)
             if page is None:
                 break
 
@@ -105,22 +130,33 @@ class Shopper:
         window = await self._open(page)
         if window is None:
             return page if page.order else None
-        windows = [self._at_window(shop, window)]
+        windows = [self._pay(shop, page, window)]
         if self._world.happens(self._manner.back_button):
             changed = form | {"quantity": str(int(form["quantity"]) % 3 + 1)}
             self._tell("goes back and changes the quantity")
-            again = await self._open(await self._send(shop, changed))
-            windows = [*windows, self._at_window(shop, again)] if again else windows
+            paying = await self._send(shop, changed)
+            again = await self._open(paying)
+            windows = [*windows, self._pay(shop, paying, again)] if again else windows
         if self._world.happens(self._manner.second_tab) and page.order:
             self._tell("opens another tab")
             order = await self._browser.get(f"/{shop}/orders/{page.order}")
             paying = await self._pay_again(order, other=True)
             again = await self._open(paying) if paying else None
-            windows = [*windows, self._at_window(shop, again)] if again else windows
+            windows = [*windows, self._pay(shop, paying, again)] if paying and again else windows
         ended = await asyncio.gather(*windows)
         return next((page for page in reversed(ended) if page is not None), None)
 
-    async def _open(self, page: Page) -> str | None:
+    async def _pay(self, shop: str, paying: Page, window: Window) -> Page | None:
+        """What comes of a pay page and its window; some go back to it."""
+        act, page = await self._at_window(shop, window)
+        if act in ("decline", "cancel") and self._world.happens(self._manner.regret):
+            await self._world.wait(5, self._world.chance.choice((60, 1800, 3 * 3600)))
+            self._tell("goes back to the window")
+            again = await self._open(paying)
+            return (await self._press(shop, again, "approve") if again else None) or page
+        return page
+
+    async def _open(self, page: Page) -> Window | None:
         """The PG's window, from the pay page; None where there is none to open."""
         for _ in range(3):
             if page.status != 503:
@@ -136,9 +172,9 @@ class Shopper:
         else:
             answer = await self._at_pg("POST", f"/window/{handoff['provider']}", {"handoff": json.dumps(handoff)})
         action = WINDOW.search(answer.text)
-        return unescape(action[1]) if action and answer.status == 200 else None
+        return Window(unescape(action[1]), answer.text) if action and answer.status == 200 else None
 
-    async def _at_window(self, shop: str, window: str) -> Page | None:
+    async def _at_window(self, shop: str, window: Window) -> tuple[str, Page | None]:
         """What the shopper does at the PG's window, and the page of the shop that they come back to."""
         await self._world.wait(1, 120)
         manner = self._manner
@@ -151,24 +187,36 @@ class Shopper:
         }
         rest = 1 - sum(acts.values())
         [act] = self._world.chance.choices([*acts, "approve"], [*acts.values(), rest])
-        self._tell(f"{act} at {window}")
         self._world.count(f"shopper: {act}")
         if act == "walk away":
-            return None
+            self._tell(f"walks away from {window.path}")
+            return act, None
         if act == "late":
             await self._world.wait(600, 2 * 3600)
-        answer = await self._at_pg("POST", window, {"action": act if act in ("decline", "cancel") else "approve"})
-        way_back = answer.header(b"location")
-        if act == "decline" and not way_back:
+        pressed = act if act in ("decline", "cancel") else "approve"
+        page = await self._press(shop, window, pressed, comes_back=act != "close")
+        return act, page
+
+    async def _press(self, shop: str, window: Window, action: str, comes_back: bool = True) -> Page | None:
+        """A button of the window, and the page of the shop that it leads to."""
+        form = {"action": action, **self._choose(window)}
+        self._tell(f"{action} at {window.path} " + " ".join(f"{name}={value}" for name, value in form.items()))
+        way_back = (await self._at_pg("POST", window.path, form)).header(b"location")
+        if action == "decline" and not way_back:
             # The window asks for another card.
-            answer = await self._at_pg("POST", window, {"action": "approve"})
-            way_back = answer.header(b"location")
-        if way_back.startswith(ORIGIN):
-            return None
-        if act == "close" or not way_back:
+            way_back = (await self._at_pg("POST", window.path, {"action": "approve"})).header(b"location")
+        if not comes_back or not way_back or way_back.startswith(ORIGIN):
             return None
         await self._world.wait(0.1, 3)
         return await self._come_back(shop, way_back)
+
+    def _choose(self, window: Window) -> dict[str, str]:
+        """What is taken of the window's lists other than what stands there first."""
+        return {
+            name: self._world.chance.choice(values)
+            for name, values in window.choices.items()
+            if self._world.happens(self._manner.other_choice)
+        }
 
     async def _come_back(self, shop: str, way_back: str) -> Page:
         times = 2 if self._world.happens(self._manner.reload) else 1

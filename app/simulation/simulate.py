@@ -11,8 +11,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from app.checking.reporting import summary
-from app.orders import states as order_states
-from app.payments import states
+from app.simulation.coverage import Reached, coverage
 from app.simulation.play import Report, play
 from app.simulation.stage import Stage
 
@@ -21,8 +20,6 @@ MEMORY = Path("/dev/shm")
 STORIES = 5
 # Seeds that one stage is set up for.
 MOST_AT_ONCE = 50
-
-Reached = set[tuple[str, str, str]]
 
 
 @dataclass
@@ -97,17 +94,6 @@ def _lines(total: Total) -> Iterator[str]:
         yield f"from the money's being taken to the order's being paid: p95 {p95:.0f} s, longest {ordered[-1]:.0f} s"
     for machine, (found, missing) in coverage(total.reached).items():
         told = f"; not reached: {', '.join(missing)}" if missing else ""
-        yield f"{machine}: {found} of {found + len(missing)} steps reached{told}"
+        yield f"{machine}: {found} of {found + len(missing)} reached{told}"
     for report in total.broken:
         yield f"BROKEN seed {report.seed}: {report.breaches[0]}"
-
-
-def coverage(reached: Reached) -> dict[str, tuple[int, list[str]]]:
-    """For each state machine how many of the steps that its table allows were taken, and which were not."""
-    tables = {"order": order_states.NEXT, "payment": states.NEXT, "refund": states.REFUND_NEXT}
-    result = {}
-    for machine, table in tables.items():
-        steps = [(machine, str(before), str(after)) for before, following in table.items() for after in following]
-        missing = sorted(f"{before} → {after}" for _, before, after in set(steps) - reached)
-        result[machine] = len(steps) - len(missing), missing
-    return result

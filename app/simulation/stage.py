@@ -23,7 +23,7 @@ from app.messages import delivering
 from app.migrating import migrate
 from app.payments import settling
 from app.payments.accounts import Gateways
-from app.payments.provider import Outcome
+from app.payments.provider import Account, Outcome
 from app.payments.tables import Payment, ProviderAccount
 from app.sandbox.book import Book
 from app.sandbox.control import Console
@@ -32,6 +32,7 @@ from app.sandbox.main import create_sandbox
 from app.sealing import Ring
 from app.settings import Settings
 from app.simulation.cast import BASE, GATEWAYS, at_the_sandbox, open_shops
+from app.simulation.coverage import ASKED, word_of
 from app.simulation.engine import EngineOfProcess, SimulatedEngine
 from app.simulation.loop import CURRENT
 from app.simulation.mail import PostOffice
@@ -126,25 +127,25 @@ class Stage:
         logging.getLogger("app.sandbox").addHandler(complaints)
         save = self.book.save
         self.book.save = lambda payment: (save(payment), self.pgs.note(payment))[0]
-        target = settling._target
-        settling._target = self._note_answer(target)
+        is_no_news = settling._is_no_news
+        settling._is_no_news = self._note_answer(is_no_news)
         DB.use(EngineOfProcess())
         try:
             yield
         finally:
             DB.use(None)
-            settling._target = target
+            settling._is_no_news = is_no_news
             self.book.save = save
             logging.getLogger("app.sandbox").removeHandler(complaints)
             delivering.send = send
             structlog.configure(**known)
 
-    def _note_answer(self, target: Callable[[Payment, Outcome], object]) -> Callable[[Payment, Outcome], object]:
+    def _note_answer(self, is_no_news: Callable[[Payment, Outcome, Account], bool]) -> Callable[..., bool]:
         """Every state in which a payment was found, with what the PG said then."""
 
-        def noted(payment: Payment, outcome: Outcome) -> object:
-            self.world.reached.add(("payment", str(payment.status), f"PG says {outcome.status}"))
-            return target(payment, outcome)
+        def noted(payment: Payment, outcome: Outcome, account: Account) -> bool:
+            self.world.reached.add((ASKED, str(payment.status), word_of(outcome)))
+            return is_no_news(payment, outcome, account)
 
         return noted
 

@@ -75,7 +75,7 @@ def _judge_ends(stage: "Stage", database: sqlite3.Connection) -> None:
     """No order ends before the PGs were asked."""
     for order, at in _events(database, "order", "expired"):
         for reference in _references(database, "payments.status <> 'mismatch' AND payments.\"order\" = ?", order):
-            if stage.pgs.kept_at(reference, at - LOOKING):
+            if stage.pgs.kept_at(reference, at - LOOKING) and not stage.pgs.had_gone_back(reference, at):
                 stage.world.breach(f"{order} expired although {reference} had been captured")
 
 
