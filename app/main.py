@@ -28,6 +28,12 @@ from app.incoming import IncomingRequest, refuse_nul
 from app.jobs import worker
 from app.messages import delivering
 from app.metrics import Metrics
+from app.owners import resetting
+from app.owners.admission import provide_member, provide_owner
+from app.owners.desk_controllers import DeskController
+from app.owners.login_controllers import AccountController, LoginController, LogoutController
+from app.owners.passwords import Passwords
+from app.owners.reset_controllers import ResetController
 from app.pages import HTMX, HTMX_URL, STATIC, csrf_cookie_name
 from app.payments import closing, comparing, inbox, refunding
 from app.payments.accounts import Gateways, check_keys
@@ -88,6 +94,11 @@ def create_app(settings: Settings, http: httpx.AsyncClient | None = None, work: 
             ReturnController,
             WebhookController,
             OrderController,
+            LoginController,
+            LogoutController,
+            AccountController,
+            ResetController,
+            DeskController,
             healthz,
             readyz,
             metrics,
@@ -100,6 +111,8 @@ def create_app(settings: Settings, http: httpx.AsyncClient | None = None, work: 
             "shop": Provide(provide_shop),
             "gateways": Provide(provide_gateways),
             "background": Provide(provide_background),
+            "owner": Provide(provide_owner),
+            "member": Provide(provide_member),
         },
         exception_handlers=HANDLERS,
         after_exception=[find_look],
@@ -125,7 +138,10 @@ def create_app(settings: Settings, http: httpx.AsyncClient | None = None, work: 
 
 def furnish(app: Litestar, settings: Settings, http: httpx.AsyncClient | None = None) -> None:
     """What the app lives on from its next start: tests furnish one anew, because to build its routes takes longer."""
-    app.state = State({"settings": settings, "http": http, "metrics": Metrics()}, deep_copy=False)
+    passwords = Passwords(settings.password_cost)
+    app.state = State(
+        {"settings": settings, "http": http, "metrics": Metrics(), "passwords": passwords}, deep_copy=False
+    )
 
 
 @asynccontextmanager
@@ -157,6 +173,7 @@ def handlers_of(gateways: Gateways) -> dict[str, worker.Handler]:
         "compare": partial(comparing.carry_out, gateways),
         "mail": partial(mails.write, gateways.settings),
         "alert": partial(alert_mails.write, gateways.settings),
+        "password_reset": partial(resetting.write, gateways.settings),
         "deliver": partial(alert_mails.deliver, delivering.Courier(gateways.settings)),
     }
 
@@ -214,7 +231,7 @@ async def metrics(request: Request) -> Response[bytes]:
 
 @get("/robots.txt", media_type=MediaType.TEXT)
 async def robots() -> str:
-    return "User-agent: *\nDisallow: /*/checkout\nDisallow: /*/orders\n"
+    return "User-agent: *\nDisallow: /*/checkout\nDisallow: /*/orders\nDisallow: /*/owner\nDisallow: /login\n"
 
 
 @get("/favicon.ico", cache_control=A_DAY)

@@ -7,6 +7,7 @@ from piccolo.conf.apps import AppConfig
 from app.jobs.tables import Job
 from app.messages.tables import Message
 from app.orders.tables import Order, OrderItem
+from app.owners.tables import AuditEntry, Guess, Login, Membership, Owner, PasswordReset
 from app.payments.tables import (
     Alert,
     Difference,
@@ -34,6 +35,12 @@ TABLES = [
     Difference,
     Job,
     Message,
+    Owner,
+    Membership,
+    Login,
+    PasswordReset,
+    Guess,
+    AuditEntry,
 ]
 
 APP_CONFIG = AppConfig(

@@ -114,6 +114,15 @@ class MailServer:
 
 
 @dataclass(frozen=True, slots=True)
+class PasswordCost:
+    """What one argon2id costs: RFC 9106's second recommendation, a tenth of a second and 64 MiB."""
+
+    rounds: int = 3
+    kibibytes: int = 65_536
+    lanes: int = 4
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """What a process of Sellog knows about the world. `secret_keys` is a ring of 32-byte keys, newest first."""
 
@@ -127,6 +136,8 @@ class Settings:
     # Who is told of what needs a person, where a shop names nobody.
     alerts_to: str = ""
     gateways: Mapping[str, GatewaySettings] = field(default_factory=dict)
+    # Not of the environment: a test's owners need not be hard to guess.
+    password_cost: PasswordCost = PasswordCost()
 
     @property
     def is_secure(self) -> bool:

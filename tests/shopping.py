@@ -25,7 +25,7 @@ from app.payments.provider import Outcome, OutcomeStatus
 from app.payments.settling import settle
 from app.payments.states import Cause
 from app.payments.tables import Payment, PaymentEvent, ProviderAccount
-from app.settings import GatewaySettings, Settings
+from app.settings import GatewaySettings, PasswordCost, Settings
 from app.shops.tables import Product, Shop
 from tests.sandbox_wire import LISTENING, NAMU, ORIGIN, Practice, practice
 from tests.shelf import Shelf
@@ -64,6 +64,7 @@ def make_settings(database_url: str, **changes: Any) -> Settings:
             "base_url": BASE,
             "database_url": database_url,
             "secret_keys": KEYS,
+            "password_cost": PasswordCost(rounds=1, kibibytes=64, lanes=1),
             "gateways": {
                 "toss": GatewaySettings(ORIGIN, f"{ORIGIN}/sdk/toss/v2/standard"),
                 "portone": GatewaySettings(f"{ORIGIN}/portone", f"{ORIGIN}/sdk/portone/v2/browser-sdk.js"),

@@ -56,7 +56,7 @@ def test_english_has_no_korean_left_in_it(english):
 def test_templates_hold_no_korean_outside_of_a_translated_sentence():
     translated = re.compile(r"""_\(\s*("[^"]*"|'[^']*')""")
     templates = ROOT / "templates"
-    for path in (*templates.glob("*.html"), *templates.glob("pay/*.html")):
+    for path in (*templates.glob("*.html"), *templates.glob("pay/*.html"), *templates.glob("owner/*.html")):
         bare = re.sub(r'lang="ko">한국어', "", translated.sub("", path.read_text("utf-8")))
         assert re.findall("[가-힣]+", bare) == [], path.name
 

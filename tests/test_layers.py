@@ -19,7 +19,7 @@ LAYERS = (
     {"shops", "pages", "incoming"},
     {"orders"},
     {"payments"},
-    {"checkout"},
+    {"checkout", "owners"},
     {"errors", "edge"},
     {"main", "piccolo_app"},
     {"migrating", "checking", "sample", "serving", "suite"},

@@ -1,0 +1,69 @@
+"""The audit log: who did what at a shop. One row for each action, in the transaction of what it did."""
+
+import json
+from collections.abc import Mapping
+from enum import StrEnum
+
+from app import clock
+from app.database import require_transaction
+from app.language import N_
+from app.owners.tables import AuditEntry
+from app.shops.tables import Shop
+
+
+class Action(StrEnum):
+    SHOP_CREATED = "shop_created"
+    MEMBER_ADDED = "member_added"
+    PASSWORD_SET = "password_set"
+    PASSWORD_CHANGED = "password_changed"
+    SIGNED_OUT_EVERYWHERE = "signed_out_everywhere"
+
+
+WORDS = {
+    Action.SHOP_CREATED: N_("가게를 열었습니다"),
+    Action.MEMBER_ADDED: N_("함께 일할 사람을 정했습니다"),
+    Action.PASSWORD_SET: N_("메일의 링크로 비밀번호를 정했습니다"),
+    Action.PASSWORD_CHANGED: N_("비밀번호를 바꿨습니다"),
+    Action.SIGNED_OUT_EVERYWHERE: N_("모든 기기에서 나갔습니다"),
+}
+
+# Who did it, where nobody was signed in.
+COMMAND = "./sellog"
+
+SECRET = ("password", "secret", "token", "key", "credential", "claim", "receiver")
+
+
+async def record(
+    shop: Shop, who: str, action: Action, subject: str = "", details: Mapping[str, object] | None = None
+) -> None:
+    """One row, in the caller's transaction. `who` is a member's e-mail address, `subject` what people call the thing.
+
+    Of a detail whose name says that it is a secret, only the name is kept.
+    """
+    require_transaction()
+    entry = AuditEntry(
+        shop=shop.id,
+        who=who,
+        action=action,
+        subject=subject[:200],
+        details=json.dumps(redacted(details or {}), ensure_ascii=False, default=str),
+        at=clock.now(),
+    )
+    await AuditEntry.insert(entry)
+
+
+def redacted(details: Mapping[str, object]) -> dict[str, object]:
+    """The same without secrets, at any depth."""
+    return {name: "…" if _is_secret(name) else _redacted_value(value) for name, value in details.items()}
+
+
+def _redacted_value(value: object) -> object:
+    if isinstance(value, Mapping):
+        return redacted(value)
+    if isinstance(value, (list, tuple)):
+        return [_redacted_value(each) for each in value]
+    return value
+
+
+def _is_secret(name: str) -> bool:
+    return any(word in name.lower() for word in SECRET)
