@@ -9,6 +9,7 @@ import sqlite3
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 from zoneinfo import ZoneInfo
@@ -88,6 +89,19 @@ def _parser() -> argparse.ArgumentParser:
     check = commands.add_parser("check", help="whether everything in the database is as it must be; 1 if it is not")
     check.add_argument("--ledger", type=_address, metavar="URL", help="compare with the ledger of the sandbox there")
     check.set_defaults(command=_check)
+
+    shop = commands.add_parser("shop", help="create a shop").add_subparsers(required=True, metavar="COMMAND")
+    create = shop.add_parser("create", help="a new shop, without goods")
+    create.add_argument("domain", metavar="DOMAIN", help="its name in the URL")
+    create.add_argument("--name", required=True, help="its name for people")
+    create.set_defaults(command=_create_shop)
+
+    owner = commands.add_parser("owner", help="who runs a shop").add_subparsers(required=True, metavar="COMMAND")
+    add = owner.add_parser("add", help="gives somebody a role at a shop; prints a link to set their password")
+    add.add_argument("email", metavar="EMAIL")
+    add.add_argument("--shop", required=True, metavar="DOMAIN")
+    add.add_argument("--role", choices=("owner", "staff", "viewer"), default="owner", help="(default: %(default)s)")
+    add.set_defaults(command=_add_owner)
 
     compare = commands.add_parser(
         "compare", help="a day of each gateway's own list against our payments; 1 if they differ"
@@ -183,6 +197,37 @@ def _migrate(options: argparse.Namespace) -> int:
 
     asyncio.run(_on_database(settings, bring_up_to_date))
     print("The database is up to date.")
+    return 0
+
+
+def _create_shop(options: argparse.Namespace) -> int:
+    from app.registering import Refused, create_shop
+
+    settings = _settings_of_current_database()
+    try:
+        asyncio.run(_on_database(settings, lambda engine: create_shop(settings, options.domain, options.name)))
+    except Refused as error:
+        raise BadUsage(str(error)) from None
+    print(f"The shop is at {settings.base_url}/{options.domain}")
+    print(f"Add its owner: ./sellog owner add EMAIL --shop {options.domain}")
+    return 0
+
+
+def _add_owner(options: argparse.Namespace) -> int:
+    from app.owners.roles import Role
+    from app.registering import Refused, add_member
+
+    settings, role = _settings_of_current_database(), Role(options.role)
+    try:
+        work = partial(add_member, settings, options.email, options.shop, role)
+        link = asyncio.run(_on_database(settings, lambda engine: work()))
+    except Refused as error:
+        raise BadUsage(str(error)) from None
+    print(f"{options.email} is {role} of {options.shop}.")
+    if link is None:
+        print(f"They sign in at {settings.base_url}/login with the password that they have.")
+    else:
+        print(f"Their password is set once, within a day, at {link}")
     return 0
 
 

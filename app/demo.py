@@ -15,10 +15,14 @@ from typing import IO, Any
 import structlog
 
 from app import clock
-from app.database import DB, make_engine
+from app.database import DB, make_engine, write_transaction
 from app.edge import Edge, configure_logging
 from app.main import create_app, read_settings
 from app.migrating import migrate
+from app.owners.passwords import Passwords
+from app.owners.roles import Role
+from app.owners.tables import Owner
+from app.owners.team import add_owner, give_role
 from app.payments.accounts import adopt
 from app.payments.tables import ProviderAccount
 from app.sample import add_sample_shops
@@ -38,6 +42,8 @@ SANDBOX_PATHS = {
     "portone": ("/portone", "/sdk/portone/v2/browser-sdk.js"),
     "stripe": ("/stripe", "/sdk/stripe/v3/"),
 }
+
+OWNER = "owner@sellog.example"
 
 # The PG's minutes between two tries of a webhook are seconds here.
 WEBHOOK_TIME_SCALE = 1 / 60
@@ -98,6 +104,7 @@ def run_demo(folder: Path, port: int, sandbox_port: int, reset: bool, environ: d
 
         async def ready() -> None:
             structlog.get_logger("demo").info("ready", port=demo.port, sandbox_port=demo.sandbox_port)
+            print(f"Owner    http://{HOST}:{demo.port}/login  {OWNER}  {owner_password(settings)}")
             print(f"Shops    http://{HOST}:{demo.port}/haru  http://{HOST}:{demo.port}/namu")
             print(f"Sandbox  {demo.sandbox_url}  (plays the payment gateway; no real money moves)")
             if settings.smtp_url == demo.smtp_url:
@@ -188,7 +195,8 @@ async def _fill(settings: Settings, demo: Demo) -> list[dict[str, Any]]:
                     ring, shop, contract.provider, [known if known.credentials else replace(known, **contract.gateway)]
                 )
                 contracts.append((shop, account, contract))
-        await _tell_tools(demo, shops, contracts)
+        await _seat_owner(settings, shops)
+        await _tell_tools(demo, settings, shops, contracts)
     finally:
         await engine.aclose()
         DB.use(None)
@@ -260,8 +268,26 @@ def _webhook_secret(of: str) -> str:
     return "whsec_" + base64.b64encode(hashlib.sha256(of.encode()).digest()).decode()
 
 
+def owner_password(settings: Settings) -> str:
+    """The demo owner's: another one in each data folder, and the same at each start."""
+    return hashlib.sha256(b"owner" + settings.secret_keys[0]).hexdigest()[:16]
+
+
+async def _seat_owner(settings: Settings, shops: Sequence[Shop]) -> None:
+    """One owner for all the shops, with the password that is printed, whatever it was changed to."""
+    password_hash = await Passwords(settings.password_cost).hash(owner_password(settings))
+    async with write_transaction():
+        owner = await add_owner(OWNER)
+        await Owner.update({Owner.password_hash: password_hash}).where(Owner.id == owner.id)
+        for shop in shops:
+            await give_role(owner, shop, Role.OWNER)
+
+
 async def _tell_tools(
-    demo: Demo, shops: Sequence[Shop], contracts: Sequence[tuple[Shop, ProviderAccount, Contract]]
+    demo: Demo,
+    settings: Settings,
+    shops: Sequence[Shop],
+    contracts: Sequence[tuple[Shop, ProviderAccount, Contract]],
 ) -> None:
     """demo.json: everything in it is worth nothing outside the sandbox."""
     domains = {shop.id: shop.domain for shop in shops}
@@ -270,7 +296,7 @@ async def _tell_tools(
     facts = {
         "shop_url": f"{base}/haru",
         "sandbox_url": demo.sandbox_url,
-        "owner": None,
+        "owner": {"email": OWNER, "password": owner_password(settings)},
         "shops": [
             {"id": str(shop.id), "domain": shop.domain, "name": shop.name, "url": f"{base}/{shop.domain}"}
             for shop in shops

@@ -22,7 +22,7 @@ LAYERS = (
     {"checkout", "owners"},
     {"errors", "edge"},
     {"main", "piccolo_app"},
-    {"migrating", "checking", "sample", "serving", "suite"},
+    {"migrating", "checking", "sample", "registering", "serving", "suite"},
     {"demo", "simulation"},
     {"cli"},
 )
