@@ -22,7 +22,7 @@ class Action(StrEnum):
 WORDS = {
     Action.SHOP_CREATED: N_("가게를 열었습니다"),
     Action.MEMBER_ADDED: N_("함께 일할 사람을 정했습니다"),
-    Action.PASSWORD_SET: N_("메일의 링크로 비밀번호를 정했습니다"),
+    Action.PASSWORD_SET: N_("링크로 비밀번호를 정했습니다"),
     Action.PASSWORD_CHANGED: N_("비밀번호를 바꿨습니다"),
     Action.SIGNED_OUT_EVERYWHERE: N_("모든 기기에서 나갔습니다"),
 }

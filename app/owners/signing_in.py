@@ -95,7 +95,7 @@ async def sign_out_everywhere(owner: Owner) -> None:
 async def record_everywhere(owner: Owner, action: Action) -> None:
     """What an owner did to their own account concerns each shop that they work for."""
     for shop, _ in await shops_of(owner.id):
-        await audit.record(shop, owner.email, action, owner.email)
+        await audit.record(shop, owner.email, action)
 
 
 async def _is_still(owner: Owner) -> bool:
