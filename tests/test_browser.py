@@ -32,6 +32,7 @@ class Demo:
     shop_url: str
     sandbox_url: str
     products: list[dict]
+    owner: dict[str, str]
 
     def product(self, name: str) -> dict:
         return next(product for product in self.products if product["name"] == name)
@@ -70,7 +71,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
         assert process.poll() is None, lines
         facts = json.loads((folder / "demo.json").read_text())
         assert lines[-1].split()[-1] == facts["shop_url"]
-        yield Demo(facts["shop_url"], facts["sandbox_url"], facts["products"])
+        yield Demo(facts["shop_url"], facts["sandbox_url"], facts["products"], facts["owner"])
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=30) == 0
 
@@ -332,3 +333,28 @@ def test_a_virtual_account_waits_and_the_page_turns_when_the_money_comes(page: P
     demo.deposit(reference)
     expect(page.get_by_role("heading", name="결제가 끝났어요")).to_be_visible(timeout=20_000)
     assert demo.ledger()[reference]["captured"] == 14_000
+
+
+def test_an_owner_signs_in_by_keyboard_and_goes_around_the_desk(page: Page, demo: Demo) -> None:
+    page.goto(f"{demo.shop_url}/owner/audit")
+    expect(page.get_by_role("heading", name="가게 관리")).to_be_visible()
+    assert fits(page)
+    page.get_by_label("이메일").focus()
+    page.keyboard.type(demo.owner["email"])
+    page.keyboard.press("Tab")
+    page.keyboard.type("not the password")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("alert")).to_contain_text("비밀번호가 맞지 않아요")
+    page.get_by_label("비밀번호", exact=True).focus()
+    page.keyboard.type(demo.owner["password"])
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="작업 기록")).to_be_visible()
+    expect(page.get_by_role("navigation", name="가게 관리").locator("[aria-current=page]")).to_have_text("작업 기록")
+    assert fits(page)
+    page.get_by_role("link", name=demo.owner["email"]).click()
+    expect(page.get_by_role("heading", name="내 계정")).to_be_visible()
+    assert fits(page)
+    page.get_by_role("button", name="나가기", exact=True).click()
+    page.wait_for_url("**/login")
+    page.goto(f"{demo.shop_url}/owner")
+    page.wait_for_url("**/login?next=*")

@@ -253,6 +253,7 @@ async def test_signing_in_leads_back_to_the_page_that_was_asked_for(market: Mark
     [
         "https://evil.test/",
         "//evil.test",
+        "///evil.test",
         "/\\evil.test",
         "\\\\evil.test",
         "javascript:alert(1)",
