@@ -20,7 +20,7 @@ _TAKEN = {str(status) for status in states.CAPTURED}
 # is too late. An expired payment stays expired.
 SAYABLE: dict[S, set[str]] = {
     S.CREATED: _UNTAKEN | _TAKEN,
-    S.CONFIRMING: (_UNTAKEN | _TAKEN) - {"cancelled"},
+    S.CONFIRMING: _UNTAKEN | _TAKEN,
     S.AWAITING_DEPOSIT: {"awaiting_deposit", "cancelled", "expired"} | _TAKEN,
     S.PAID: {"awaiting_deposit"} | _TAKEN,
     S.PARTIALLY_REFUNDED: _TAKEN,
