@@ -108,6 +108,20 @@ TOLD = {
 }
 
 
+def words_of(alert: Alert) -> tuple[str, str, str]:
+    """Title, what happened and what to do, to be translated."""
+    kind = AlertKind(alert.kind)
+    return WORDS_BY_REASON.get((kind, json.loads(alert.evidence).get("why")), WORDS[kind])
+
+
+def money_of(alert: Alert) -> Money | None:
+    """What the PG took or should send back. One in a currency that we do not know is left out."""
+    evidence = json.loads(alert.evidence)
+    amount = evidence.get("captured") or evidence.get("amount")
+    currency = evidence.get("currency")
+    return Money(amount, currency) if isinstance(amount, int) and currency in CURRENCIES else None
+
+
 @dataclass(frozen=True, slots=True)
 class AlertMail:
     alert: Alert
@@ -132,14 +146,9 @@ class AlertMail:
         return self.shop.name if self.shop else "Sellog"
 
     @property
-    def words(self) -> tuple[str, str, str]:
-        kind = AlertKind(self.alert.kind)
-        return WORDS_BY_REASON.get((kind, json.loads(self.alert.evidence).get("why")), WORDS[kind])
-
-    @property
     def subject(self) -> str:
         _ = translator(self.lang)
-        title = _(self.words[0])
+        title = _(words_of(self.alert)[0])
         if self.order:
             return _("[%(shop)s] %(title)s (주문 %(number)s)", shop=self.sender, title=title, number=self.order.number)
         return f"[{self.sender}] {title}"
@@ -147,25 +156,18 @@ class AlertMail:
     @property
     def body(self) -> str:
         _ = translator(self.lang)
-        title, happened, next_step = (_(text) for text in self.words)
+        title, happened, next_step = (_(text) for text in words_of(self.alert))
         facts = []
         if self.order:
             facts.append(_("주문번호: %(number)s", number=self.order.number))
             facts.append(_("주문 금액: %(total)s", total=self.order.total.text(self.lang)))
-        if money := self._money():
+        if money := money_of(self.alert):
             facts.append(_("걸린 금액: %(amount)s", amount=money.text(self.lang)))
         evidence = json.loads(self.alert.evidence)
         facts += [_(text, value=evidence[name]) for name, text in TOLD.items() if evidence.get(name)]
         link = [_("주문 화면: %(link)s", link=self.link)] if self.link else []
         parts = [[title], [happened], [next_step], facts, link]
         return "\n\n".join("\n".join(lines) for lines in parts if lines) + "\n"
-
-    def _money(self) -> Money | None:
-        """What the PG took or should send back. One in a currency that we do not know is left out."""
-        evidence = json.loads(self.alert.evidence)
-        amount = evidence.get("captured") or evidence.get("amount")
-        currency = evidence.get("currency")
-        return Money(amount, currency) if isinstance(amount, int) and currency in CURRENCIES else None
 
 
 async def write(settings: Settings, payload: Mapping[str, str]) -> None:

@@ -31,8 +31,19 @@ class ReceiverForm:
         values = {name: raw.get(name) for name in ("bank", "number", "holder", "email")}
         return cls(**{name: value.strip()[:320] if isinstance(value, str) else "" for name, value in values.items()})
 
+    @property
+    def is_empty(self) -> bool:
+        return not (self.bank or self.number or self.holder)
+
     def check(self, banks: Mapping[str, str], customer_email: str, _: Translator) -> BankAccount | None:
-        """None where `errors` got what is wrong. Hyphens and spaces in the number mean nothing."""
+        """None where `errors` got what is wrong."""
+        receiver = self.check_account(banks, _)
+        if self.email.casefold() != customer_email.casefold():
+            self.errors["email"] = _("주문하실 때 적으신 이메일과 다릅니다.")
+        return None if self.errors else receiver
+
+    def check_account(self, banks: Mapping[str, str], _: Translator) -> BankAccount | None:
+        """The same of the account alone. Hyphens and spaces in the number mean nothing."""
         number = re.sub(r"[\s-]", "", self.number)
         if self.bank not in banks:
             self.errors["bank"] = _("은행을 골라 주세요.")
@@ -40,6 +51,4 @@ class ReceiverForm:
             self.errors["number"] = _("계좌번호를 숫자로 적어 주세요.")
         if not 0 < len(self.holder) <= _HOLDER:
             self.errors["holder"] = _("예금주 이름을 적어 주세요.")
-        if self.email.casefold() != customer_email.casefold():
-            self.errors["email"] = _("주문하실 때 적으신 이메일과 다릅니다.")
         return None if self.errors else BankAccount(self.bank, number, self.holder)

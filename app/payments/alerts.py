@@ -70,8 +70,9 @@ async def close_alerts(kinds: Collection[AlertKind], order: Order, payment: Paym
     await Alert.update(closed).where(about & Alert.closed_at.is_null())
 
 
-async def close_alert(kind: AlertKind, key: str, note: str = "", closed_by: str | None = None) -> None:
-    """The matter is settled, by a person or (without `closed_by`) by itself. Nothing when it was or is none."""
+async def close_alert(kind: AlertKind, key: str, note: str = "", closed_by: str | None = None) -> bool:
+    """The matter is settled, by a person or (without `closed_by`) by itself; True when this call closed it."""
     require_transaction()
     closed = {Alert.closed_at: clock.now(), Alert.closed_by: closed_by, Alert.note: note}
-    await Alert.update(closed).where(Alert.alert_key == f"{kind}:{key}", Alert.closed_at.is_null())
+    is_open = (Alert.alert_key == f"{kind}:{key}") & Alert.closed_at.is_null()
+    return bool(await Alert.update(closed).where(is_open).returning(Alert.id))

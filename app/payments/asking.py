@@ -1,7 +1,7 @@
 """Asking: the owner's refunds. What may still go back is counted under the order's lock, so that no won goes twice."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from enum import StrEnum
 from uuid import UUID
 
@@ -24,6 +24,9 @@ UNDER_WAY = frozenset({RefundStatus.PENDING, RefundStatus.SUCCEEDED})
 LONGEST_REASON = 120
 # In the event of a row: the failed one that it stands for.
 INSTEAD_OF = "instead_of"
+
+# What the caller writes of a refund, in the transaction that asks for it.
+Also = Callable[[Refund], Awaitable[None]]
 
 
 class Why(StrEnum):
@@ -94,12 +97,14 @@ async def ask_refund(
     requested_by: str,
     restock: int = 0,
     sealed_receiver: str | None = None,
+    also: Also | None = None,
 ) -> Refund:
     """Asks for a part or all of what paid the order: the row, its event and its job, in one transaction.
 
     `seen_balance` is what the owner was shown; of two equal requests at once the second finds another balance.
     `restock` pieces go back on sale when the money has gone. `sealed_receiver` is where a deposit goes back to, if the
-    owner knows (`refunding.seal_receiver`); else the shopper is asked. Raises NotRefundable, BalanceChanged.
+    owner knows (`refunding.seal_receiver`); else the shopper is asked. `also` is awaited in the same transaction.
+    Raises NotRefundable, BalanceChanged.
     """
     reason = _line(reason)
     if not reason:
@@ -130,14 +135,18 @@ async def ask_refund(
             created_at=clock.now(),
         )
         await _insert(order, payment, refund)
+        if also:
+            await also(refund)
         return refund
 
 
-async def retry_refund(refund_id: UUID, requested_by: str, sealed_receiver: str | None = None) -> Refund:
+async def retry_refund(
+    refund_id: UUID, requested_by: str, sealed_receiver: str | None = None, also: Also | None = None
+) -> Refund:
     """Asks once more for a refund that failed, or for what of it may still go back: a new row beside the failed one,
     whose alert is closed. Also for what the PG took beside another payment, or in a wrong amount. Once for each row.
 
-    Raises NotRefundable.
+    `also` is awaited in the same transaction. Raises NotRefundable.
     """
     about = await Refund.select(Refund.payment, Refund.payment.order).where(Refund.id == refund_id).first()
     if about is None:
@@ -168,6 +177,8 @@ async def retry_refund(refund_id: UUID, requested_by: str, sealed_receiver: str 
         )
         await _insert(order, payment, refund, {INSTEAD_OF: str(failed.id)})
         await close_alert(AlertKind.REFUND_FAILED, str(failed.id), "다시 요청함", requested_by)
+        if also:
+            await also(refund)
         return refund
 
 

@@ -1,7 +1,7 @@
 """Refunding: sending money back. The row and its key stand before the PG is asked, so that it can be asked again."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, replace
 from uuid import UUID
 
@@ -85,9 +85,16 @@ def seal_receiver(gateways: Gateways, receiver: BankAccount) -> str:
 
 
 async def name_receiver(
-    gateways: Gateways, payment: Payment, refund: Refund, receiver: BankAccount, cause: Cause = Cause.SHOPPER
+    gateways: Gateways,
+    payment: Payment,
+    refund: Refund,
+    receiver: BankAccount,
+    cause: Cause = Cause.SHOPPER,
+    also: Callable[[], Awaitable[None]] | None = None,
 ) -> bool:
-    """The shopper or the owner says where a deposit goes back to: the refund goes on. True when this call did it."""
+    """The shopper or the owner says where a deposit goes back to: the refund goes on. True when this call did it; then
+    `also` was awaited in the same transaction.
+    """
     sealed = seal_receiver(gateways, receiver)
     async with write_transaction():
         order = await lock_order(payment.order)
@@ -96,6 +103,8 @@ async def name_receiver(
         if not await move_refund(order, payment, refund, RefundStatus.REQUESTED, cause, changes):
             return False
         await enqueue("refund", {"refund": str(refund.id)}, f"refund:{refund.id}:{refund.tries + 1}")
+        if also:
+            await also()
         return True
 
 
