@@ -34,6 +34,11 @@ def new_id() -> UUID:
     return UUID(int=number)
 
 
+def first_id(moment: datetime) -> UUID:
+    """No id that `new_id` makes at `moment` or later is smaller, and every earlier one is."""
+    return UUID(int=(int(moment.timestamp() * 1000) << 80) | (0x7 << 76) | (0x2 << 62))
+
+
 def new_token() -> str:
     """128 unguessable bits for a link, as 22 characters that need no escaping in a URL."""
     return base64.urlsafe_b64encode(entropy(16)).rstrip(b"=").decode()

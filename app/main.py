@@ -32,7 +32,10 @@ from app.owners import resetting
 from app.owners.admission import provide_member, provide_owner
 from app.owners.desk_controllers import DeskController
 from app.owners.login_controllers import AccountController, LoginController, LogoutController
+from app.owners.needs_controllers import NeedsController
+from app.owners.order_controllers import DeskOrderController, OrderListController
 from app.owners.passwords import Passwords
+from app.owners.refund_controllers import RefundController
 from app.owners.reset_controllers import ResetController
 from app.pages import HTMX, HTMX_URL, STATIC, csrf_cookie_name
 from app.payments import closing, comparing, inbox, refunding
@@ -99,6 +102,10 @@ def create_app(settings: Settings, http: httpx.AsyncClient | None = None, work: 
             AccountController,
             ResetController,
             DeskController,
+            OrderListController,
+            DeskOrderController,
+            RefundController,
+            NeedsController,
             healthz,
             readyz,
             metrics,

@@ -42,6 +42,19 @@ def _day_time(context: Context, moment: datetime) -> str:
     return f"{day} {local:%H:%M}"
 
 
+@pass_context
+def _day_second(context: Context, moment: datetime) -> str:
+    """`11월 22일 14:03:40` in the shop's zone."""
+    return f"{_day_time(context, moment)}:{moment:%S}"
+
+
+@pass_context
+def _full_time(context: Context, moment: datetime) -> str:
+    """`2026년 11월 22일 14:03` in the shop's zone."""
+    local = moment.astimezone(context["zone"])
+    return f"{format_date(local, 'long', locale=context['lang'])} {local:%H:%M}"
+
+
 @cache
 def environment() -> Environment:
     """The templates, compiled once in a process. A misspelt name in one of them is an error, never an empty place."""
@@ -51,7 +64,9 @@ def environment() -> Environment:
         auto_reload=False,
         undefined=StrictUndefined,
     )
-    templates.filters.update(money=_money, day_time=_day_time, iso=datetime.isoformat)
+    templates.filters.update(
+        money=_money, day_time=_day_time, day_second=_day_second, full_time=_full_time, iso=datetime.isoformat
+    )
     templates.globals.update(static_url=static_url, htmx_url=HTMX_URL)
     return templates
 

@@ -17,6 +17,13 @@ class Action(StrEnum):
     PASSWORD_SET = "password_set"
     PASSWORD_CHANGED = "password_changed"
     SIGNED_OUT_EVERYWHERE = "signed_out_everywhere"
+    ORDER_ASKED = "order_asked"
+    ORDERS_EXPORTED = "orders_exported"
+    REFUND_ASKED = "refund_asked"
+    REFUND_RETRIED = "refund_retried"
+    REFUND_ACCOUNT_NAMED = "refund_account_named"
+    JOB_HASTENED = "job_hastened"
+    ALERT_CLOSED = "alert_closed"
 
 
 WORDS = {
@@ -25,6 +32,13 @@ WORDS = {
     Action.PASSWORD_SET: N_("링크로 비밀번호를 정했습니다"),
     Action.PASSWORD_CHANGED: N_("비밀번호를 바꿨습니다"),
     Action.SIGNED_OUT_EVERYWHERE: N_("모든 기기에서 나갔습니다"),
+    Action.ORDER_ASKED: N_("결제사에 주문을 다시 확인했습니다"),
+    Action.ORDERS_EXPORTED: N_("주문 목록을 내려받았습니다"),
+    Action.REFUND_ASKED: N_("환불을 요청했습니다"),
+    Action.REFUND_RETRIED: N_("실패한 환불을 다시 요청했습니다"),
+    Action.REFUND_ACCOUNT_NAMED: N_("돌려줄 계좌를 적었습니다"),
+    Action.JOB_HASTENED: N_("멈춘 일을 다시 하게 했습니다"),
+    Action.ALERT_CLOSED: N_("기다리던 일을 끝냈습니다"),
 }
 
 # Who did it, where nobody was signed in.
