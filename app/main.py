@@ -36,6 +36,7 @@ from app.owners.needs_controllers import NeedsController
 from app.owners.order_controllers import DeskOrderController, OrderListController
 from app.owners.passwords import Passwords
 from app.owners.refund_controllers import RefundController
+from app.owners.product_controllers import ProductsController
 from app.owners.reset_controllers import ResetController
 from app.pages import HTMX, HTMX_URL, STATIC, csrf_cookie_name
 from app.payments import closing, comparing, inbox, refunding
@@ -106,6 +107,7 @@ def create_app(settings: Settings, http: httpx.AsyncClient | None = None, work: 
             DeskOrderController,
             RefundController,
             NeedsController,
+            ProductsController,
             healthz,
             readyz,
             metrics,

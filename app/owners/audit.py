@@ -24,6 +24,15 @@ class Action(StrEnum):
     REFUND_ACCOUNT_NAMED = "refund_account_named"
     JOB_HASTENED = "job_hastened"
     ALERT_CLOSED = "alert_closed"
+    PRODUCT_CREATED = "product_created"
+    PRODUCT_CHANGED = "product_changed"
+    PRODUCT_SHOWN = "product_shown"
+    PRODUCT_HIDDEN = "product_hidden"
+    PRODUCT_MOVED = "product_moved"
+    SETTINGS_CHANGED = "settings_changed"
+    WEBHOOKS_REPLAYED = "webhooks_replayed"
+    COMPARE_ASKED = "compare_asked"
+    DIFFERENCE_CLOSED = "difference_closed"
 
 
 WORDS = {
@@ -39,10 +48,22 @@ WORDS = {
     Action.REFUND_ACCOUNT_NAMED: N_("돌려줄 계좌를 적었습니다"),
     Action.JOB_HASTENED: N_("멈춘 일을 다시 하게 했습니다"),
     Action.ALERT_CLOSED: N_("기다리던 일을 끝냈습니다"),
+    Action.PRODUCT_CREATED: N_("상품을 올렸습니다"),
+    Action.PRODUCT_CHANGED: N_("상품을 고쳤습니다"),
+    Action.PRODUCT_SHOWN: N_("상품을 다시 보였습니다"),
+    Action.PRODUCT_HIDDEN: N_("상품을 숨겼습니다"),
+    Action.PRODUCT_MOVED: N_("상품의 자리를 옮겼습니다"),
+    Action.SETTINGS_CHANGED: N_("가게 설정을 고쳤습니다"),
+    Action.WEBHOOKS_REPLAYED: N_("받은 알림을 다시 처리하게 했습니다"),
+    Action.COMPARE_ASKED: N_("하루를 다시 대조하게 했습니다"),
+    Action.DIFFERENCE_CLOSED: N_("대조에서 나온 차이를 닫았습니다"),
 }
 
 # Who did it, where nobody was signed in.
 COMMAND = "./sellog"
+
+# Of a long text, a log shows how it begins.
+LONGEST_VALUE = 80
 
 SECRET = ("password", "secret", "token", "key", "credential", "claim", "receiver")
 
@@ -64,6 +85,16 @@ async def record(
         at=clock.now(),
     )
     await AuditEntry.insert(entry)
+
+
+def from_to(changes: Mapping[str, tuple[object, object]]) -> dict[str, str]:
+    """What changed, as details: `price: 26000 → 27000`."""
+    return {name: f"{_short(before)} → {_short(after)}" for name, (before, after) in changes.items()}
+
+
+def _short(value: object) -> str:
+    text = "–" if value is None else " ".join(str(value).split())
+    return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}…"
 
 
 def redacted(details: Mapping[str, object]) -> dict[str, object]:

@@ -29,6 +29,8 @@ class Shop(Row, tablename="shops", db=DB):
     legal = Text(default="", null=False)
     # A hue from 0 to 359; the style sheet makes every colour from it.
     accent = Integer(default=162, null=False)
+    # Stands in place of the first letter of the name.
+    logo_url = Varchar(length=300, default="", null=False)
     locale = Varchar(length=8, default="ko", null=False)
     time_zone = Varchar(length=40, default="Asia/Seoul", null=False)
     currency = Varchar(length=3, default="KRW", null=False)
@@ -36,6 +38,8 @@ class Shop(Row, tablename="shops", db=DB):
     # Where the owner is told of what only a person can settle.
     alert_email = Varchar(length=254, default="", null=False)
     order_count = BigInt(default=0, null=False)
+    # Grows with each edit of the settings.
+    version = Integer(default=1, null=False)
     created_at = Timestamptz(default=clock.now, null=False)
 
     @property
@@ -60,6 +64,8 @@ class Product(Row, tablename="products", db=DB):
     max_per_order = Integer(default=None, null=True)
     is_active = Boolean(default=True, null=False)
     position = Integer(default=0, null=False)
+    # Grows with each edit by a person, never with a sale.
+    version = Integer(default=1, null=False)
     created_at = Timestamptz(default=clock.now, null=False)
 
     @property

@@ -69,3 +69,17 @@ async def list_products(shop: Shop) -> list[Product]:
         .order_by(Product.position)
         .order_by(Product.created_at)
     )
+
+
+async def find_any_product(shop: Shop, product_id: str) -> Product:
+    """A product of this shop, hidden or not: for its owner. Raises NotFound."""
+    product = await Product.objects().where(Product.id == read_id(product_id), Product.shop == shop.id).first()
+    if product is None:
+        raise NotFound
+    return product
+
+
+async def list_all_products(shop: Shop) -> list[Product]:
+    """Also the hidden ones, in the shop's own order: for its owner."""
+    products = Product.objects().where(Product.shop == shop.id)
+    return await products.order_by(Product.position).order_by(Product.created_at)
