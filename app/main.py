@@ -38,6 +38,7 @@ from app.owners.passwords import Passwords
 from app.owners.refund_controllers import RefundController
 from app.owners.product_controllers import ProductsController
 from app.owners.reset_controllers import ResetController
+from app.owners.settings_controllers import SettingsController
 from app.pages import HTMX, HTMX_URL, STATIC, csrf_cookie_name
 from app.payments import closing, comparing, inbox, refunding
 from app.payments.accounts import Gateways, check_keys
@@ -108,6 +109,7 @@ def create_app(settings: Settings, http: httpx.AsyncClient | None = None, work: 
             RefundController,
             NeedsController,
             ProductsController,
+            SettingsController,
             healthz,
             readyz,
             metrics,

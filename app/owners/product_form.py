@@ -39,7 +39,7 @@ def address_of(picture: str) -> str:
 
 @dataclass(slots=True)
 class ProductForm:
-    """Raw values by field name, `errors` by field name, and `now`: what the fields say that somebody else has changed."""
+    """Raw values and `errors` by field name, and `now`: what those fields say that somebody else has changed."""
 
     values: dict[str, str]
     currency: str

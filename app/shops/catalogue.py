@@ -20,6 +20,10 @@ class Changed(Exception):
     """Somebody else has saved it meanwhile."""
 
 
+class CurrencyInUse(Exception):
+    """There are prices in the shop's currency already."""
+
+
 class OutOfStock(Exception):
     """So many were sold meanwhile that the stock would fall below nothing. `left` is what is left."""
 
@@ -58,6 +62,21 @@ async def add_shop(domain: str, name: str, **details: object) -> Shop:
     shop = Shop(domain=check_domain(domain), name=name, **details)
     await Shop.insert(shop)
     return shop
+
+
+async def edit_shop(shop: Shop, version: int, values: Mapping[str, object]) -> Changes:
+    """Saves settings, by their columns, that a person wrote who saw this version. Raises Changed and CurrencyInUse."""
+    require_transaction()
+    before = await for_update(Shop.objects().where(Shop.id == shop.id).first())
+    if before.version != version:
+        raise Changed
+    changes = {name: (getattr(before, name), value) for name, value in values.items() if getattr(before, name) != value}
+    # What was ever ordered is a product still.
+    if "currency" in changes and await Product.exists().where(Product.shop == shop.id):
+        raise CurrencyInUse
+    if changes:
+        await Shop.update({**values, "version": version + 1}).where(Shop.id == shop.id)
+    return changes
 
 
 async def add_product(shop: Shop, name: str, price: int, **details: object) -> Product:
