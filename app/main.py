@@ -30,7 +30,9 @@ from app.messages import delivering
 from app.metrics import Metrics
 from app.owners import resetting
 from app.owners.admission import provide_member, provide_owner
+from app.owners.compare_controllers import CompareController
 from app.owners.desk_controllers import DeskController
+from app.owners.inbox_controllers import InboxController
 from app.owners.login_controllers import AccountController, LoginController, LogoutController
 from app.owners.needs_controllers import NeedsController
 from app.owners.order_controllers import DeskOrderController, OrderListController
@@ -110,6 +112,8 @@ def create_app(settings: Settings, http: httpx.AsyncClient | None = None, work: 
             NeedsController,
             ProductsController,
             SettingsController,
+            InboxController,
+            CompareController,
             healthz,
             readyz,
             metrics,

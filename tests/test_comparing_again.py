@@ -6,7 +6,6 @@ from structlog.testing import capture_logs
 
 from app.payments import comparing
 from app.payments.comparing import compare_day
-from app.payments.differences import close_difference
 from app.payments.judging import MOST_UNANSWERED
 from app.payments.provider import Unreachable
 from app.payments.states import AlertKind, DifferenceKind
@@ -14,7 +13,7 @@ from app.payments.tables import Alert, Difference, Payment, ProviderAccount
 from app.shops.tables import Shop
 from tests.mall import Customer, move
 from tests.shopping import EMAIL, Clock, Market
-from tests.test_comparing import PRICE, TODAY, account_of, alerts, compare, edit, forget, looks
+from tests.test_comparing import PRICE, TODAY, account_of, alerts, close_by_hand, compare, edit, forget, looks
 from tests.test_webhook_door import share_keys
 
 PAYLOAD_DAY = TODAY.isoformat()
@@ -106,7 +105,7 @@ async def test_what_a_person_has_closed_opens_when_it_has_grown(mall: Market, cu
     await edit(payment, captured_amount=PRICE + 1_000)
     await compare(mall)
     [row] = await Difference.objects()
-    await close_difference(row.id, EMAIL, "결제사에 확인함")
+    await close_by_hand(row.id, EMAIL, "결제사에 확인함")
     assert await compare(mall) == []
     await edit(payment, captured_amount=PRICE + 500_000)
     assert await compare(mall) == [(DifferenceKind.AMOUNT, PRICE + 500_000, PRICE)]
@@ -125,7 +124,7 @@ async def test_an_orphan_that_a_person_has_closed_opens_when_its_money_has_chang
     await forget(payment)
     await compare(mall)
     [row] = await Difference.objects()
-    await close_difference(row.id, EMAIL, "돌려주기로 함")
+    await close_by_hand(row.id, EMAIL, "돌려주기로 함")
     assert await alerts() == [(AlertKind.ORPHAN, False)]
     assert await compare(mall) == []
     await move(mall, f"refunds/{payment.reference}", amount=6_000)

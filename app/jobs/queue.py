@@ -1,7 +1,7 @@
 """Job rows: written inside the transaction of the change that wants them, claimed with a lease, done at least once."""
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 
 from app import clock
@@ -25,6 +25,16 @@ async def hasten(dedupe_key: str) -> None:
     require_transaction()
     waiting = (Job.dedupe_key == dedupe_key) & Job.done_at.is_null()
     await Job.update({Job.run_at: clock.now(), Job.tries: 0}).where(waiting)
+
+
+async def repeat(dedupe_keys: Sequence[str]) -> set[str]:
+    """Makes jobs due now, also those that are done; which of them were."""
+    require_transaction()
+    meant = Job.dedupe_key.is_in(list(dedupe_keys))
+    now = {Job.run_at: clock.now(), Job.tries: 0}
+    await Job.update(now).where(meant, Job.done_at.is_null())
+    again = Job.update({**now, Job.done_at: None}).where(meant, Job.done_at.is_not_null())
+    return {row["dedupe_key"] for row in await again.returning(Job.dedupe_key)}
 
 
 async def claim(only: Collection[str] = (), but: Collection[str] = ()) -> Job | None:

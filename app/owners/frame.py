@@ -25,8 +25,8 @@ PLACES = (
     Place("owner_sales", N_("매출"), Role.VIEWER),
     Place("owner_products", N_("상품"), Role.VIEWER),
     Place("owner_payments", N_("결제 설정"), Role.OWNER),
-    Place("owner_inbox", N_("받은 알림"), Role.OWNER),
-    Place("owner_compare", N_("대조"), Role.OWNER),
+    Place("owner_inbox", N_("받은 알림"), Role.STAFF),
+    Place("owner_compare", N_("대조"), Role.STAFF),
     Place("owner_settings", N_("가게 설정"), Role.OWNER),
     Place("owner_audit", N_("작업 기록"), Role.OWNER),
 )
@@ -52,3 +52,10 @@ def links_of(request: Request, member: Member) -> Iterator[Link]:
 def desk_page(request: Request, member: Member, name: str, code: int = 200, **context: object) -> Response[str]:
     """`pages.page` in the frame: a template that extends `owner/base.html`."""
     return page(request, name, member.shop, code, member=member, links=list(links_of(request, member)), **context)
+
+
+def order_url(request: Request, member: Member, number: str) -> str | None:
+    """Where the desk shows this order, if it does."""
+    if request.app.get_handler_index_by_name("owner_order") is None:
+        return None
+    return request.app.route_reverse("owner_order", domain=member.shop.domain, number=number)

@@ -20,7 +20,7 @@ import structlog
 from app import clock
 from app.database import write_transaction
 from app.failures import describe
-from app.jobs.queue import enqueue
+from app.jobs.queue import enqueue, repeat
 from app.jobs.tables import Job
 from app.jobs.worker import NotYet
 from app.payments import states
@@ -137,6 +137,18 @@ async def compare_yesterday() -> None:
             async with write_transaction():
                 for key in sorted(missing):
                     await enqueue("compare", wanted[key], key)
+
+
+async def compare_again(shop: Shop, day: date) -> int:
+    """A job for each account of the shop that is compared, due now, also where the day was compared before; how many
+    they are. In the caller's transaction.
+    """
+    wanted = {f"compare:{account.id}:{day}": account for account in await list_compared(shop)}
+    for key, account in wanted.items():
+        await enqueue("compare", {"account": str(account.id), "day": day.isoformat()}, key)
+    if wanted:
+        await repeat(list(wanted))
+    return len(wanted)
 
 
 def latest_day(time_zone: str, now: datetime) -> date:

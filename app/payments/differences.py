@@ -95,13 +95,12 @@ async def keep_books(
 
 
 async def close_difference(difference_id: object, closed_by: str, note: str) -> bool:
-    """A person has settled it, and says how; True when this call closed it.
+    """A person has settled it, and says how; True when this call closed it. In the caller's transaction.
 
     The caller sees to it that the difference is one of that person's shop.
     """
-    async with write_transaction():
-        is_open = (Difference.id == difference_id) & Difference.closed_at.is_null()
-        return await _close(is_open, note[:500], closed_by) > 0
+    is_open = (Difference.id == difference_id) & Difference.closed_at.is_null()
+    return await _close(is_open, note[:500], closed_by) > 0
 
 
 async def _list_settled(keys: Sequence[str]) -> set[str]:

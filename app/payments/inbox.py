@@ -1,7 +1,7 @@
 """The inbox: a webhook is verified, stored and answered; the worker then asks the PG, whatever the webhook claimed."""
 
 import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from uuid import UUID
 
@@ -9,7 +9,7 @@ import structlog
 
 from app import clock
 from app.database import write_transaction
-from app.jobs.queue import enqueue, hasten
+from app.jobs.queue import enqueue, hasten, repeat
 from app.jobs.worker import NotYet
 from app.money import Money
 from app.payments.accounts import Gateways
@@ -59,6 +59,18 @@ async def receive(gateways: Gateways, account: ProviderAccount, delivery: Delive
         else:
             known = await InboxEvent.objects().get(InboxEvent.delivery_key == _key(account, heard))
             await hasten(f"inbox:{known.id}")
+
+
+async def replay(events: Collection[UUID]) -> None:
+    """Has the PG asked once more about what these events mean, also those that are handled; in the caller's
+    transaction. No more than EVENTS_AT_ONCE, and never none. What they claim is believed no more than the first time.
+    """
+    meant = {f"inbox:{event}": event for event in events}
+    # One that is being handled just now is left to whoever does it.
+    again = [meant[key] for key in await repeat(list(meant))]
+    if again:
+        anew = {InboxEvent.handled_at: None, InboxEvent.error: None}
+        await InboxEvent.update(anew).where(InboxEvent.id.is_in(again))
 
 
 async def handle(gateways: Gateways, payload: Mapping[str, str]) -> None:
