@@ -154,7 +154,7 @@ async def test_an_id_of_another_shops_product_makes_and_changes_nothing(market: 
 BAD = [
     ("name", "", "상품 이름을 적어 주세요"),
     ("name", "가" * 121, "120자 안으로"),
-    ("price", "", "가격을 숫자로"),
+    ("price", "", "가격을 숫자로 적어 주세요. 예: 26,000<"),
     ("price", "스물", "가격을 숫자로"),
     ("price", "0", "0보다 커야"),
     ("price", "1,000,000,001", "까지 적을 수 있어요"),

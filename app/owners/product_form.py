@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from app.language import N_, Translator
+from app.money import Money
 from app.owners.typed import is_https, lines, one_line, read_price, read_whole, write_price
 from app.shops.catalogue import MOST_STOCK, Details, StockChange
 from app.shops.tables import Product
@@ -123,7 +124,7 @@ class ProductForm:
     def _check_price(self, _: Translator) -> int:
         price = read_price(self.values["price"], self.currency)
         if price is None:
-            example = write_price(2_600_000 if self.currency in ("KRW", "JPY") else 2_600, self.currency)
+            example = write_price(26_000 if Money.units(self.currency) == 1 else 2_600, self.currency)
             self.errors["price"] = _("가격을 숫자로 적어 주세요. 예: %(example)s", example=example)
         elif price < 1:
             self.errors["price"] = _("가격은 0보다 커야 해요.")
