@@ -37,8 +37,8 @@ from app.owners.login_controllers import AccountController, LoginController, Log
 from app.owners.needs_controllers import NeedsController
 from app.owners.order_controllers import DeskOrderController, OrderListController
 from app.owners.passwords import Passwords
-from app.owners.refund_controllers import RefundController
 from app.owners.product_controllers import ProductsController
+from app.owners.refund_controllers import RefundController
 from app.owners.reset_controllers import ResetController
 from app.owners.settings_controllers import SettingsController
 from app.pages import HTMX, HTMX_URL, STATIC, csrf_cookie_name
