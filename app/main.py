@@ -37,6 +37,7 @@ from app.owners.login_controllers import AccountController, LoginController, Log
 from app.owners.needs_controllers import NeedsController
 from app.owners.order_controllers import DeskOrderController, OrderListController
 from app.owners.passwords import Passwords
+from app.owners.payment_controllers import PaymentsController
 from app.owners.product_controllers import ProductsController
 from app.owners.refund_controllers import RefundController
 from app.owners.reset_controllers import ResetController
@@ -114,6 +115,7 @@ def create_app(settings: Settings, http: httpx.AsyncClient | None = None, work: 
             SettingsController,
             InboxController,
             CompareController,
+            PaymentsController,
             healthz,
             readyz,
             metrics,

@@ -33,6 +33,11 @@ class Action(StrEnum):
     WEBHOOKS_REPLAYED = "webhooks_replayed"
     COMPARE_ASKED = "compare_asked"
     DIFFERENCE_CLOSED = "difference_closed"
+    CONTRACT_ADDED = "contract_added"
+    CONTRACT_CHANGED = "contract_changed"
+    CONTRACT_ON = "contract_on"
+    CONTRACT_OFF = "contract_off"
+    CONTRACT_MOVED = "contract_moved"
 
 
 WORDS = {
@@ -57,6 +62,11 @@ WORDS = {
     Action.WEBHOOKS_REPLAYED: N_("받은 알림을 다시 처리하게 했습니다"),
     Action.COMPARE_ASKED: N_("하루를 다시 대조하게 했습니다"),
     Action.DIFFERENCE_CLOSED: N_("대조에서 나온 차이를 닫았습니다"),
+    Action.CONTRACT_ADDED: N_("결제사 계약을 넣었습니다"),
+    Action.CONTRACT_CHANGED: N_("결제사 계약을 고쳤습니다"),
+    Action.CONTRACT_ON: N_("결제사 계약을 켰습니다"),
+    Action.CONTRACT_OFF: N_("결제사 계약을 껐습니다"),
+    Action.CONTRACT_MOVED: N_("결제사의 자리를 옮겼습니다"),
 }
 
 # Who did it, where nobody was signed in.

@@ -7,7 +7,7 @@ from typing import Literal
 
 import httpx
 
-from app.database import write_transaction
+from app.database import for_update, write_transaction
 from app.money import Money
 from app.payments.provider import Account, Attempt, Provider, Unreachable, Way
 from app.payments.providers import PROVIDERS
@@ -163,11 +163,13 @@ async def adopt(ring: Ring, shop: Shop, provider: str, gateways: Sequence[Gatewa
     Other keys than last time make another row: the older one is switched off, but goes on reconciling and refunding.
     """
     ours = (ProviderAccount.shop == shop.id) & (ProviderAccount.provider == provider)
-    if await ProviderAccount.exists().where(ours, ProviderAccount.from_environment.eq(False)):
-        return []
     accounts = [_account_from(ring, shop, provider, gateway) for gateway in gateways]
     keys = [account.account_key for account in accounts]
     async with write_transaction():
+        # Its owner may be adding one just now.
+        await for_update(Shop.select(Shop.id).where(Shop.id == shop.id).first())
+        if await ProviderAccount.exists().where(ours, ProviderAccount.from_environment.eq(False)):
+            return []
         for account in accounts:
             current = {
                 ProviderAccount.mode: account.mode,

@@ -2,7 +2,7 @@
 
 import hmac
 from collections.abc import Collection, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
@@ -71,6 +71,17 @@ async def replay(events: Collection[UUID]) -> None:
     if again:
         anew = {InboxEvent.handled_at: None, InboxEvent.error: None}
         await InboxEvent.update(anew).where(InboxEvent.id.is_in(again))
+
+
+async def last_heard(account: ProviderAccount) -> datetime | None:
+    """When the latest webhook came to this account's address; None: never yet."""
+    row = (
+        await InboxEvent.select(InboxEvent.received_at)
+        .where(InboxEvent.account == account.id)
+        .order_by(InboxEvent.received_at, ascending=False)
+        .first()
+    )
+    return row["received_at"] if row else None
 
 
 async def handle(gateways: Gateways, payload: Mapping[str, str]) -> None:

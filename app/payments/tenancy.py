@@ -62,3 +62,23 @@ async def list_orders_of(shop: Shop, payments: Collection[UUID]) -> dict[UUID, s
         Payment.id.is_in(list(payments)), Payment.order.shop == shop.id
     )
     return {row["id"]: row["order.number"] for row in rows}
+
+
+async def find_shops_account(shop: Shop, account_id: str) -> ProviderAccount:
+    """An account of this shop, on or off: for its owner. Raises NotFound."""
+    account = (
+        await ProviderAccount.objects()
+        .where(ProviderAccount.id == read_id(account_id), ProviderAccount.shop == shop.id)
+        .first()
+    )
+    if account is None:
+        raise NotFound
+    return account
+
+
+async def find_own_account(shop: Shop, account_id: str) -> ProviderAccount:
+    """One that the shop's people added, whose keys they may change. Raises NotFound."""
+    account = await find_shops_account(shop, account_id)
+    if account.from_environment:
+        raise NotFound
+    return account
