@@ -110,6 +110,12 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument("--shop", metavar="DOMAIN", help="this shop's accounts alone (default: every shop's)")
     compare.set_defaults(command=_compare)
 
+    doctor = commands.add_parser(
+        "doctor", help="how the shops' contracts with their gateways are; 1 if anything is bad"
+    )
+    doctor.add_argument("--shop", metavar="DOMAIN", help="this shop alone (default: every shop)")
+    doctor.set_defaults(command=_doctor)
+
     simulate = commands.add_parser("simulate", help="shops, shoppers and faults in a simulated world, by their seeds")
     simulate.add_argument("--seeds", type=_seeds, default=range(1, 101), metavar="A..B", help="(default: 1..100)")
     simulate.add_argument("--processes", type=_positive, default=os.cpu_count() or 1, help="(default: %(default)s)")
@@ -294,18 +300,50 @@ async def _compare_accounts(settings: Settings, day: date | None, domain: str | 
     return 1 if differences or unasked else 0
 
 
-async def _shops_and_days(day: date | None, domain: str | None) -> "list[tuple[Shop, date]]":
-    """The shops to compare, each with the day. Raises BadUsage."""
-    from app import clock
+def _doctor(options: argparse.Namespace) -> int:
+    from app.edge import configure_logging
+
+    settings = _settings_of_current_database()
+    configure_logging(sys.stderr)
+    return asyncio.run(_examine_shops(settings, options.shop))
+
+
+async def _examine_shops(settings: Settings, domain: str | None) -> int:
+    """A line for each finding. Raises BadUsage."""
+    from app.language import translator
+    from app.main import gateways_of
+    from app.payments.doctor import examine_shop, is_bad
+
+    say, bad = translator("en"), False
+    async with gateways_of(settings) as gateways:
+        for shop in await _chosen_shops(domain):
+            checkups = await examine_shop(gateways, shop)
+            bad = bad or is_bad(checkups)
+            for checkup in checkups:
+                key = f" {checkup.account.account_key.partition(':')[2]}" if checkup.account else ""
+                for found in checkup.findings:
+                    check, said, step = (say(text, **found.values) for text in (found.check, found.said, found.step))
+                    print(f"{shop.domain}{key}: {found.tone.upper()}: {check}: {said} {step}".rstrip())
+    return 1 if bad else 0
+
+
+async def _chosen_shops(domain: str | None) -> "list[Shop]":
+    """The one of this name, else all. Raises BadUsage."""
     from app.shops.tables import Shop
     from app.shops.tenancy import NotFound, find_shop
 
     try:
-        shops = [await find_shop(domain)] if domain is not None else await Shop.objects().order_by(Shop.domain)
+        return [await find_shop(domain)] if domain is not None else await Shop.objects().order_by(Shop.domain)
     except NotFound:
         raise BadUsage(f"--shop: there is no shop {domain!r}.") from None
+
+
+async def _shops_and_days(day: date | None, domain: str | None) -> "list[tuple[Shop, date]]":
+    """The shops to compare, each with the day. Raises BadUsage."""
+    from app import clock
+
     chosen = []
-    for shop in shops:
+    for shop in await _chosen_shops(domain):
         today = clock.now().astimezone(ZoneInfo(shop.time_zone)).date()
         if day and day > today:
             raise BadUsage(f"--day: {day} has not begun for {shop.domain}: in {shop.time_zone} it is {today}.")

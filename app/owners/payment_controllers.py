@@ -1,6 +1,6 @@
 """The shop's contracts with PGs at the desk."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from litestar import Controller, Request, Response, get, post
@@ -30,6 +30,7 @@ from app.payments.contracts import (
     public_part,
     switch_contract,
 )
+from app.payments.doctor import Checkup, examine_shop
 from app.payments.inbox import last_heard
 from app.payments.providers import PROVIDERS
 from app.payments.refusals import refusal_of
@@ -44,6 +45,14 @@ class PaymentsController(Controller):
     @get("/", name="owner_payments", guards=[needs(Role.OWNER)])
     async def show(self, request: Request, member: NamedDependency[Member]) -> Response:
         return await _list_page(request, member)
+
+    @post("/", name="owner_doctor", guards=[needs(Role.OWNER)])
+    async def examine(
+        self, request: Request, member: NamedDependency[Member], gateways: NamedDependency[Gateways]
+    ) -> Response:
+        """The findings stand on the page that answers, and nowhere else."""
+        checkups = await examine_shop(gateways, member.shop)
+        return await _list_page(request, member, checkups=checkups)
 
     @get("/new/{provider:str}", name="owner_account_new", guards=[needs(Role.OWNER)])
     async def begin(self, request: Request, member: NamedDependency[Member], provider: FromPath[str]) -> Response:
@@ -156,7 +165,7 @@ def _back(request: Request, member: Member, account: ProviderAccount | None = No
 
 
 async def _list_page(
-    request: Request, member: Member, code: int = 200, problem: str = "", **context: object
+    request: Request, member: Member, code: int = 200, problem: str = "", checkups: Sequence[Checkup] = ()
 ) -> Response:
     accounts = await list_accounts(member.shop)
     base = request.app.state.settings.base_url
@@ -173,10 +182,13 @@ async def _list_page(
         }
         for account in accounts
     ]
-    providers = [(name, provider.traits.label) for name, provider in PROVIDERS.items()]
-    return desk_page(
-        request, member, "owner/payments.html", code, rows=rows, providers=providers, problem=problem, **context
-    )
+    context = {
+        "rows": rows,
+        "labels": {name: provider.traits.label for name, provider in PROVIDERS.items()},
+        "problem": problem,
+        "checkups": checkups,
+    }
+    return desk_page(request, member, "owner/payments.html", code, **context)
 
 
 def _form_page(request: Request, member: Member, code: int, form: AccountForm, account_id: UUID) -> Response:

@@ -84,6 +84,13 @@ async def last_heard(account: ProviderAccount) -> datetime | None:
     return row["received_at"] if row else None
 
 
+async def count_unhandled(account: ProviderAccount, before: datetime) -> int:
+    """How many of its webhooks came until then and still wait."""
+    return await InboxEvent.count().where(
+        InboxEvent.account == account.id, InboxEvent.handled_at.is_null(), InboxEvent.received_at <= before
+    )
+
+
 async def handle(gateways: Gateways, payload: Mapping[str, str]) -> None:
     """The job behind an event. Raises NotYet until the PG has been asked about its payment."""
     event = await InboxEvent.objects().get(InboxEvent.id == UUID(payload["event"]))
