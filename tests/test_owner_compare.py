@@ -9,7 +9,7 @@ from app.owners.paging import SIZE
 from app.owners.roles import Role
 from app.owners.tables import AuditEntry
 from app.payments.states import AlertKind, DifferenceKind
-from app.payments.tables import Alert, Difference, Payment, ProviderAccount
+from app.payments.tables import Alert, Difference, ProviderAccount
 from app.shops.tables import Shop
 from tests.desk import Desks, Person
 from tests.shopping import Market, Shopper
@@ -127,19 +127,17 @@ async def test_another_shops_differences_are_none(market: Market, boss: Person) 
 async def test_a_day_is_compared_now_also_when_it_was_compared_before(
     market: Market, shopper: Shopper, boss: Person
 ) -> None:
-    """What our row says wrong is found once somebody asks, and once more after that."""
     await shopper.buy(market.mug)
-    payment = await market.only_payment()
-    for sums in (1_000, 2_000):
-        await Payment.update({Payment.captured_amount: sums}).where(Payment.id == payment.id)
+    for _ in range(2):
         answer = await boss.post(f"{PAGE}/day", day="2026-11-22")
         assert (answer.status_code, answer.headers["location"]) == (303, f"{PAGE}?asked=2026-11-22")
         assert market.app.state.wake.is_set()
+        [job] = await market.jobs("compare")
+        assert (job.dedupe_key, job.done_at) == (f"compare:{market.accounts[0].id}:2026-11-22", None)
         await market.work()
+        [job] = await market.jobs("compare")
+        assert job.done_at == market.time()
         market.time.go_on(minutes=1)
-    jobs = await market.jobs("compare")
-    assert [job.dedupe_key for job in jobs] == [f"compare:{market.accounts[0].id}:2026-11-22"]
-    assert jobs[0].done_at is not None
     entries = await AuditEntry.objects()
     assert [(entry.action, entry.subject) for entry in entries] == [("compare_asked", "2026-11-22")] * 2
     assert "2026-11-22의 대조를 시작했어요" in (await boss.http.get(f"{PAGE}?asked=2026-11-22")).text
