@@ -182,6 +182,7 @@ async def test_a_refund_goes_from_the_page_to_the_pg_and_back(mall: Market, cust
     page = await clerk.http.get(url)
     assert "hx-get" not in page.text
     assert "16,000" in page.text
+    assert re.search(r"<b>일부가 돌아감 <data[^>]*>10,000원", page.text)
     assert f"가게 · {clerk.email}" in page.text
     [refund] = await Refund.objects()
     assert (refund.status, refund.amount, refund.restock, refund.requested_by) == ("succeeded", 10_000, 1, clerk.email)

@@ -15,6 +15,7 @@ from app.owners.timeline_words import (
     DISPUTED,
     DOORS,
     FACTS,
+    GONE_BACK,
     NO,
     ORDER_CAME,
     ORDER_MOVED,
@@ -101,7 +102,7 @@ class Trail:
             door=_door(event, refund, _),
             before=_(states.get(event.from_status, event.from_status)) if event.from_status else "",
             after=_(states.get(event.to_status, event.to_status)) if event.to_status and event.from_status else "",
-            money=_money(evidence, payment, event.subject),
+            money=_money(evidence, payment, event),
             note=refund.reason if refund and event.from_status is None else "",
             facts=tuple(_facts(evidence, payment, _)),
             tone="bad" if event.subject in ("refused", "dispute") or event.to_status in BAD else "",
@@ -135,11 +136,15 @@ def _door(event: PaymentEvent, refund: Refund | None, _: Translator) -> str:
     return f"{door} · {by}" if by else door
 
 
-def _money(evidence: Mapping[str, object], payment: Payment | None, subject: str) -> Money | None:
-    """What the row is about: what the PG holds, or a refund's sum. One in an unknown currency is left to the facts."""
-    amount = evidence.get("captured") if subject == "payment" else evidence.get("amount")
+def _money(evidence: Mapping[str, object], payment: Payment | None, event: PaymentEvent) -> Money | None:
+    """What the row is about: what the PG took, what of it has gone back by then, or a refund's sum. One in an unknown
+    currency is left to the facts.
+    """
+    amount = evidence.get("amount")
+    if event.subject == "payment":
+        amount = evidence.get("refunded" if event.to_status in GONE_BACK else "captured")
     currency = evidence.get("currency") or (payment.currency if payment else None)
-    if type(amount) is not int or not amount or subject == "refused":
+    if type(amount) is not int or not amount or event.subject == "refused":
         return None
     return Money(amount, str(currency)) if currency in CURRENCIES else None
 

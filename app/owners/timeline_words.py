@@ -64,6 +64,7 @@ KINDS = {
     RefundKind.OUTSIDE: N_("결제사 화면에서"),
 }
 BAD = frozenset({P.FAILED, P.MISMATCH})
+GONE_BACK = frozenset({P.PARTIALLY_REFUNDED, P.REFUNDED})
 
 # Why an answer or a return was not believed: our own names for it.
 WHY = {
