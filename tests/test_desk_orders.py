@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from app.database import DB, recorded_statements
 from app.orders.tables import Order, OrderItem
 from app.owners.audit import Action
 from app.owners.export import AT_ONCE, plain
@@ -271,3 +272,19 @@ async def test_no_cell_is_a_formula(market: Market, boss: Person, start: str) ->
 @pytest.mark.parametrize("text", ["", "a=1", "2026-11-22", "'=1"])
 def test_other_cells_stay_as_they_are(text: str) -> None:
     assert plain(text) == text
+
+
+async def test_the_list_reads_no_table_from_end_to_end(market: Market, boss: Person) -> None:
+    if DB.engine_type != "sqlite":
+        return
+    await place(market, 2)
+    queries = ("", "state=paid", "state=confirming", "pg=toss", "state=paid&pg=toss", "until=2026-11-21", "q=shopper")
+    for query in queries:
+        with recorded_statements() as statements:
+            await boss.http.get(f"{LIST}?{query}")
+        for statement in statements:
+            if "orders" in statement or "payments" in statement:
+                plan = await DB.run_ddl("EXPLAIN QUERY PLAN " + re.sub(r"\?\d*", "''", statement))
+                steps = [row["detail"] for row in plan]
+                scans = [step for step in steps if re.match(r"SCAN (orders|payments|[po])\b", step)]
+                assert all("payments_confirming" in scan for scan in scans), (query, steps)

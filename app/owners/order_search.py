@@ -127,8 +127,7 @@ async def count_states(shop: Shop) -> dict[str, int]:
 async def _undecided() -> list[UUID]:
     """The orders, of all shops, that a PG is deciding about: there are never many."""
     rows = await Order.raw(
-        "SELECT DISTINCT \"order\" AS id FROM payments WHERE status = 'confirming' AND closed_at IS NULL "
-        f"LIMIT {MOST_FOUND}"
+        f"SELECT \"order\" AS id FROM payments WHERE status = 'confirming' AND closed_at IS NULL LIMIT {MOST_FOUND}"
     )
     return [UUID(str(row["id"])) for row in rows]
 
