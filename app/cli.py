@@ -323,7 +323,7 @@ async def _examine_shops(settings: Settings, domain: str | None) -> int:
                 key = f" {checkup.account.account_key.partition(':')[2]}" if checkup.account else ""
                 for found in checkup.findings:
                     check, said, step = (say(text, **found.values) for text in (found.check, found.said, found.step))
-                    print(f"{shop.domain}{key}: {found.tone.upper()}: {check}: {said} {step}".rstrip())
+                    print(f"{shop.domain}{key}: {found.tone.upper()}: {check}: {said.rstrip('.')}. {step}".rstrip())
     return 1 if bad else 0
 
 
