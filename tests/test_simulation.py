@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from app.simulation.cast import CONTRACTS
-from app.simulation.coverage import coverage
+from app.simulation.coverage import ASKED, coverage
 from app.simulation.play import Plan, Report, play
-from app.simulation.shopper import CALM
+from app.simulation.shopper import CALM, Manner
 from app.simulation.simulate import open_stage
 from app.simulation.stage import Stage
 from app.simulation.world import Rates
@@ -58,6 +58,32 @@ def test_a_planted_bug_is_seen(stage: Stage, monkeypatch: pytest.MonkeyPatch, bu
     assert seen
     without = play(stage, seen, weather_of(bug, seen))
     assert not without.breaches, told(without)
+
+
+# Ordinary weather seldom brings them: money that comes after a refusal and goes at once, deposits of a wrong amount.
+SEASONS = {
+    "refused, paid after all, sent back at once": (
+        Plan(Rates(), manner=Manner(decline=0.6, regret=1.0), owner=0, bank=0, haste=1.0),
+        {("failed", "awaiting_deposit"), ("failed", "partially_refunded"), ("failed", "refunded")},
+    ),
+    "accounts of a wrong amount that nobody pays into": (
+        Plan(Rates(faults={"amount_changed": 100}), manner=Manner(way=":virtual_account"), owner=0, bank=0),
+        {("mismatch", "expired")},
+    ),
+}
+
+
+@pytest.mark.parametrize("season", SEASONS)
+def test_what_pgs_seldom_say_is_heard_in_seasons_made_for_it(stage: Stage, season: str) -> None:
+    plan, rare = SEASONS[season]
+    heard: set[tuple[str, str]] = set()
+    for seed in range(1, 31):
+        report = play(stage, seed, plan)
+        assert not report.breaches, told(report)
+        heard |= {(state, word) for machine, state, word in report.reached if machine == ASKED}
+        if rare <= heard:
+            break
+    assert rare <= heard
 
 
 def calm_plan(stage: Stage, contract: str) -> Plan:
