@@ -23,7 +23,7 @@ async def test_an_owner_signs_in_and_comes_to_the_shop(market: Market, desks: De
     assert (answer.status_code, answer.headers["location"]) == (303, "/login")
     page = await person.http.get("/login", follow_redirects=True)
     assert page.status_code == 200
-    assert str(page.url).endswith("/haru/owner/audit")
+    assert str(page.url).endswith("/haru/owner/orders")
 
 
 async def test_who_works_for_several_shops_chooses_one(market: Market, desks: Desks, boss: Person) -> None:

@@ -143,7 +143,7 @@ class CheckoutController(Controller):
         lang = language_of(request, shop)
         _ = translator(lang)
         try:
-            handover = await hand_over(gateways, found, view.name, order.customer_email, return_url, lang)
+            handover = await hand_over(gateways, found, order, view.name, return_url, lang)
         except Over:
             if await look_again(gateways, found, Cause.SHOPPER):
                 await give_up(found, PaymentStatus.EXPIRED, "WINDOW_OVER", Cause.SHOPPER)

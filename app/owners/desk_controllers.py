@@ -21,8 +21,7 @@ class DeskController(Controller):
     @get("/", name="owner", guards=[needs(Role.VIEWER)])
     async def enter(self, request: Request, member: NamedDependency[Member]) -> Response:
         """The first page that this member may see."""
-        first = next(links_of(request, member), None)
-        return Redirect(first.url, status_code=303) if first else desk_page(request, member, "owner/welcome.html")
+        return Redirect(next(links_of(request, member)).url, status_code=303)
 
     @get("/audit", name="owner_audit", guards=[needs(Role.OWNER)])
     async def audit(

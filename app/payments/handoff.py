@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from markupsafe import Markup
 
 from app.database import write_transaction
+from app.orders.tables import Order
 from app.payments.accounts import Gateways, attempt_of
 from app.payments.following import shut_later
 from app.payments.provider import Account, Handoff, Over, Redirect, StoredError, Traits, Urls
@@ -37,8 +38,8 @@ class Handover:
 async def hand_over(
     gateways: Gateways,
     payment: Payment,
+    order: Order,
     order_name: str,
-    customer_email: str,
     return_url: str,
     locale: Literal["ko", "en"],
 ) -> Handover:
@@ -50,15 +51,15 @@ async def hand_over(
     provider = gateways.provider(account)
     urls = Urls(return_url, return_url)
     try:
-        handoff = await provider.begin(attempt_of(payment, order_name, customer_email, locale), urls)
+        handoff = await provider.begin(attempt_of(payment, order_name, order.customer_email, locale), urls)
     except StoredError:
         await Payment.update({Payment.begin_tries: payment.begin_tries + 1}).where(Payment.id == payment.id)
         raise
     if handoff.session_id and not await _keep_session(payment, handoff.session_id):
         # Another tab was faster, with another key: only what stands in our row is ever looked up.
         known = await Payment.objects().get(Payment.id == payment.id)
-        handoff = await provider.begin(attempt_of(known, order_name, customer_email, locale), urls)
-    await hold_for_window(payment)
+        handoff = await provider.begin(attempt_of(known, order_name, order.customer_email, locale), urls)
+    await hold_for_window(payment, order)
     return Handover(
         **_side_of(handoff),
         csp={} if isinstance(handoff, Redirect) else _hosts(provider.traits, account),

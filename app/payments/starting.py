@@ -98,15 +98,14 @@ async def reopen(order: Order, cause: Cause) -> None:
     await move_order(order, OrderStatus.PENDING, cause, None, {Order.expires_at: max(order.expires_at, until)})
 
 
-async def hold_for_window(payment: Payment) -> None:
+async def hold_for_window(payment: Payment, order: Order) -> None:
     """The PG's window opens: the order keeps its stock until the shopper can be back."""
-    order = await Order.select(Order.expires_at, Order.created_at).where(Order.id == payment.order).first()
     window = PROVIDERS[payment.provider].traits.window
-    until = min(clock.now() + window + MARGIN, order["created_at"] + LONGEST_HOLD)
+    until = min(clock.now() + window + MARGIN, order.created_at + LONGEST_HOLD)
     if not PROVIDERS[payment.provider].traits.confirm_moves_money:
         # The shopper may pay, and never come back.
         await watching.look_soon(payment, watching.WHILE_OPEN)
-    if order["expires_at"] < until:
+    if order.expires_at < until:
         await Order.update({Order.expires_at: until}).where(
             Order.id == payment.order, Order.status == OrderStatus.PENDING, Order.expires_at < until
         )
