@@ -56,7 +56,9 @@ async def _let_lapse(gateways: Gateways, payment: Payment, answered: bool) -> No
     A PG that takes money without us must have answered long after that, and is asked to take none where it can be.
     """
     traits = PROVIDERS[payment.provider].traits
-    is_left = payment.status in LAPSING and payment.deposit_due_at is None
+    due_at = payment.deposit_due_at
+    # Of an account that was given and came to nothing, a deposit may be told for as long as of any other.
+    is_left = payment.status in LAPSING and (due_at is None or due_at + watching.AFTER_DUE < clock.now())
     if not is_left or not (answered or traits.confirm_moves_money):
         return
     long_ago = clock.now() - (traits.window if traits.confirm_moves_money else traits.window + LONG_AFTER)
