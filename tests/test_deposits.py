@@ -644,3 +644,20 @@ async def test_a_deposit_into_a_closed_account_told_after_all_is_a_surplus(mall:
     await customer.name_receiver(page)
     await mall.work()
     assert await captured(mall) == 26_000
+
+
+async def test_an_account_that_came_to_nothing_otherwise_is_not_watched_for_ever(
+    mall: Market, customer: Customer
+) -> None:
+    await customer.come_back(await (await customer.go(mall.mug, "portone")).press("decline"))
+    payment = await mall.only_payment()
+    await Payment.update({Payment.deposit_due_at: mall.time()}).where(Payment.id == payment.id)
+
+    async def is_watched_after(days: int) -> bool:
+        for _ in range(days):
+            mall.time.go_on(days=1)
+            await mall.work()
+        return (await mall.only_payment()).closed_at is None
+
+    assert await is_watched_after(days=3)
+    assert not await is_watched_after(days=3)
