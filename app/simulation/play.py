@@ -200,9 +200,9 @@ def _arm(stage: Stage, plan: Plan) -> None:
 
 
 async def _settle_down(stage: Stage, life: Life) -> None:
-    """Time goes on until nothing is due any more."""
+    """Time goes on until nothing is due any more; what PGs leave open meanwhile they end the next day."""
     world = stage.world
-    limit = world.loop.now + LONGEST
+    limit, tomorrow = world.loop.now + LONGEST, world.loop.now + A_DAY
     quiet = 0
     while quiet < 2:
         due = [at for at in (life.next_due(), stage.pgs.next_webhook_at()) if at is not None]
@@ -214,4 +214,7 @@ async def _settle_down(stage: Stage, life: Life) -> None:
         if world.loop.now > limit:
             world.breach("it never comes to an end")
             return
+        if world.loop.now > tomorrow:
+            tomorrow = world.loop.now + A_DAY
+            _say_last_words(stage)
         await asyncio.sleep(max(min(due) - world.loop.now, 0) + 2 * CALM_PACE)

@@ -28,8 +28,8 @@ class Process:
         self.dies_at: int | None = None
         self.tasks: dict[asyncio.Task[Any], tuple[Coroutine[Any, Any, Any], contextvars.Context]] = {}
         self.on_death: list[Callable[[], None]] = []
-        # Requests from outside that wait for its answer.
-        self.asked: set[asyncio.Future[Any]] = set()
+        # Requests from outside that wait for its answer, the first asked first: a set has its order from addresses.
+        self.asked: dict[asyncio.Future[Any], None] = {}
         self.background = Background()
         self.wake = asyncio.Event()
         self._context = contextvars.copy_context()
@@ -44,7 +44,7 @@ class Process:
             coro.close()
             raise ConnectionResetError(self.name)
         answer: asyncio.Future[Any] = self.world.loop.create_future()
-        self.asked.add(answer)
+        self.asked[answer] = None
 
         async def work() -> None:
             try:
@@ -58,7 +58,7 @@ class Process:
         try:
             return await answer
         finally:
-            self.asked.discard(answer)
+            self.asked.pop(answer, None)
             if inspect.getcoroutinestate(coro) == inspect.CORO_CREATED:
                 # The process died before it came to it.
                 coro.close()
