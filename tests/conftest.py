@@ -5,7 +5,7 @@ import pytest
 from app.engine import Engine
 from app.migrating import migrate as run_migrations
 
-pytest_plugins = ["tests.databases", "tests.shopping", "tests.mall", "tests.desk"]
+pytest_plugins = ["tests.databases", "tests.shopping", "tests.mall", "tests.desk", "tests.browsing"]
 
 
 @pytest.fixture(scope="session")
