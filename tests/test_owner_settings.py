@@ -83,6 +83,15 @@ async def test_new_orders_hold_their_goods_as_long_as_the_owner_says(market: Mar
     assert holds == {timedelta(minutes=60), timedelta(minutes=15)}
 
 
+async def test_the_owner_chooses_what_becomes_of_late_deposits(market: Market, boss: Person) -> None:
+    assert (await read(market)).late_deposit == "accept"
+    await edit(boss, late_deposit="refund")
+    assert (await read(market)).late_deposit == "refund"
+    assert '<option value="refund" selected>언제나 돌려드리기</option>' in (await boss.http.get(PAGE)).text
+    [entry] = await AuditEntry.objects()
+    assert json.loads(entry.details) == {"late_deposit": "accept → refund"}
+
+
 BAD = [
     ("name", "", "가게 이름을"),
     ("name", "가" * 81, "80자 안으로"),
@@ -100,6 +109,7 @@ BAD = [
     ("currency", "XXX", "하나 골라"),
     ("hold_minutes", "4", "5부터 360까지"),
     ("hold_minutes", "361", "5부터 360까지"),
+    ("late_deposit", "keep", "하나 골라"),
     ("alert_email", "nobody", "이메일 주소를 다시"),
 ]
 

@@ -3,7 +3,7 @@
 from app.checking.invariant import Invariant, quoted
 from app.orders.states import CAPTURED as CAPTURED_ORDER
 from app.payments.booking import GONE_ALREADY
-from app.payments.states import CAPTURED, AlertKind, RefundKind, RefundStatus
+from app.payments.states import CAPTURED, PAYS_NOTHING, AlertKind, RefundKind, RefundStatus
 
 # A refund that still goes on: by its job, or by the shopper who is asked for a bank account.
 WAITING = quoted((RefundStatus.REQUESTED, RefundStatus.NEEDS_ACCOUNT))
@@ -137,7 +137,7 @@ INVARIANTS = (
         SELECT 'refund ' || CAST(r.id AS TEXT), 'of ' || r.amount || ' waits for the shopper''s bank account, and no '
             || 'alert has told the owner'
         FROM refunds r
-        WHERE r.status = 'needs_account' AND r.kind IN ('{RefundKind.SURPLUS}', '{RefundKind.MISMATCH}')
+        WHERE r.status = 'needs_account' AND r.kind IN ({quoted(PAYS_NOTHING)})
         AND NOT EXISTS (SELECT 1 FROM alerts a WHERE a.payment = r.payment AND a.kind IN ({TOLD}))
         """,
     ),

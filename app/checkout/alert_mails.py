@@ -15,7 +15,7 @@ from app.messages.tables import Message, MessageStatus
 from app.money import CURRENCIES, Money
 from app.orders.tables import Order
 from app.payments.booking import BALANCE_CHANGED
-from app.payments.states import AlertKind, RefundStatus
+from app.payments.states import AlertKind, RefundKind, RefundStatus
 from app.payments.tables import Alert
 from app.settings import Settings
 from app.shops.tables import Shop
@@ -87,6 +87,11 @@ WORDS_BY_REASON = {
         N_("돌려드릴 계좌를 아직 모르고 있어요"),
         N_("돌려받을 계좌를 손님께 메일로 여쭌 지 사흘이 넘었는데 답이 없습니다."),
         N_("손님께 연락해 주문 화면에 계좌를 적어 달라고 해 주세요. 환불이 끝나면 이 일은 저절로 끝납니다."),
+    ),
+    (AlertKind.SURPLUS, RefundKind.LATE): (
+        N_("늦은 입금을 돌려줄 계좌가 필요해요"),
+        N_("입금 기한이 지난 뒤에 들어온 돈을 가게 설정대로 돌려드립니다. 돌려줄 계좌를 손님께 메일로 여쭈었습니다."),
+        N_("손님이 답하지 않으면 연락해 주세요. 돈이 돌아가면 이 일은 저절로 끝납니다."),
     ),
     (AlertKind.STUCK, "processing"): (
         N_("여러 날째 결제가 처리되고 있어요"),

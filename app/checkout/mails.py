@@ -35,10 +35,12 @@ REFUND_ACCOUNT_WANTED = "refund_account_wanted"
 DEPOSIT_RECEIVED = "deposit_received"
 SURPLUS_REFUNDED = "surplus_refunded"
 UNUSED_REFUNDED = "unused_refunded"
+LATE_ACCOUNT_WANTED = "late_account_wanted"
+LATE_REFUNDED = "late_refunded"
 MISMATCH_REFUNDED = "mismatch_refunded"
 PAY_AGAIN = "pay_again"
 
-REFUNDS = frozenset({REFUNDED, SURPLUS_REFUNDED, UNUSED_REFUNDED, MISMATCH_REFUNDED})
+REFUNDS = frozenset({REFUNDED, SURPLUS_REFUNDED, UNUSED_REFUNDED, LATE_REFUNDED, MISMATCH_REFUNDED})
 
 # Title (the subject as well) and the paragraph below it.
 WORDS = {
@@ -83,6 +85,17 @@ WORDS = {
     UNUSED_REFUNDED: (
         N_("결제하신 금액을 돌려드렸어요"),
         N_("결제하신 돈을 이 주문에 쓸 수 없어 돌려드렸습니다. 카드나 계좌에는 며칠 뒤에 나타날 수 있어요."),
+    ),
+    LATE_ACCOUNT_WANTED: (
+        N_("기한이 지나 들어온 입금을 돌려드릴게요"),
+        N_(
+            "보내 주신 돈이 입금 기한이 지난 뒤에 들어와 주문에 쓰지 못하고 돌려드립니다. "
+            "주문 화면에서 돌려받으실 은행과 계좌번호를 적어 주세요."
+        ),
+    ),
+    LATE_REFUNDED: (
+        N_("기한이 지나 들어온 입금을 돌려드렸어요"),
+        N_("입금 기한이 지난 뒤에 들어온 돈이라 주문에 쓰지 않고 돌려드렸습니다. 계좌에는 며칠 뒤에 나타날 수 있어요."),
     ),
     MISMATCH_REFUNDED: (
         N_("주문과 맞지 않는 결제를 돌려드렸어요"),

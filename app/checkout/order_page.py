@@ -237,7 +237,9 @@ class OrderPage:
     @property
     def key(self) -> str:
         """The state as the shopper is told it: an order that is being confirmed is never called unpaid."""
-        if self.order.status not in PAYABLE:
+        # Between the due date and its end, an order may be left with nothing but a deposit that came too late.
+        is_left = self.awaits_deposit and self.deposit is None and self.returning
+        if self.order.status not in PAYABLE and not is_left:
             return self.order.status
         if self.undecided:
             return CONFIRMING
@@ -276,7 +278,7 @@ class OrderPage:
 
     def status(self, _: Translator, poll_url: str) -> StatusView:
         word, title, lead = WORDS[self.key]
-        if self.awaits_deposit and self.deposit is None:
+        if self.key == OrderStatus.AWAITING_DEPOSIT and self.deposit is None:
             title, lead = NO_ACCOUNT
         if self.key in (OrderStatus.FAILED, OrderStatus.CANCELLED) and self.is_unsure:
             lead = UNSURE

@@ -16,9 +16,15 @@ from app.owners.roles import Role
 from app.owners.settings_form import FIELDS, SettingsForm, time_zones
 from app.pages import language_of
 from app.shops.catalogue import Changed, CurrencyInUse, edit_shop
+from app.shops.tables import LateDeposit
 from app.shops.tenancy import find_shop
 
 LOCALES = (("ko", "한국어"), ("en", "English"))
+
+LATE_DEPOSITS = (
+    (LateDeposit.ACCEPT, N_("물건이 남아 있으면 받기")),
+    (LateDeposit.REFUND, N_("언제나 돌려드리기")),
+)
 
 HUES = (
     (25, N_("벽돌")),
@@ -64,6 +70,12 @@ class SettingsController(Controller):
 
 
 def _page(request: Request, member: Member, code: int, form: SettingsForm) -> Response:
+    _ = translator(language_of(request, member.shop))
     is_saved = code == 200 and request.query_params.get("saved") == "1"
-    choices = {"locales": LOCALES, "currencies": [(each, each) for each in CURRENCIES], "zones": time_zones()}
+    choices = {
+        "locales": LOCALES,
+        "currencies": [(each, each) for each in CURRENCIES],
+        "zones": time_zones(),
+        "late_deposits": [(policy, _(words)) for policy, words in LATE_DEPOSITS],
+    }
     return desk_page(request, member, "owner/settings.html", code, form=form, is_saved=is_saved, hues=HUES, **choices)

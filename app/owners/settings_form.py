@@ -9,7 +9,7 @@ from app.language import LANGUAGES, Translator
 from app.money import CURRENCIES
 from app.owners.team import BadAddress, check_address
 from app.owners.typed import is_https, lines, one_line, read_whole
-from app.shops.tables import Shop
+from app.shops.tables import LateDeposit, Shop
 
 LONGEST_TEXT = 2_000
 # Shorter, and nobody could pay in time; longer, and paying again would not make it longer (`starting.LONGEST_HOLD`).
@@ -26,6 +26,7 @@ FIELDS = (
     "time_zone",
     "currency",
     "hold_minutes",
+    "late_deposit",
     "alert_email",
 )
 LONGEST = {
@@ -77,7 +78,8 @@ class SettingsForm:
             self.errors["logo_url"] = _("https://로 시작하는 주소를 적어 주세요.")
         if values["time_zone"] not in time_zones():
             self.errors["time_zone"] = _("목록에 있는 시간대를 골라 주세요. 예: Asia/Seoul")
-        for name, allowed in (("locale", LANGUAGES), ("currency", CURRENCIES)):
+        choices = (("locale", LANGUAGES), ("currency", CURRENCIES), ("late_deposit", list(LateDeposit)))
+        for name, allowed in choices:
             if values[name] not in allowed:
                 self.errors[name] = _("목록에서 하나 골라 주세요.")
         return {

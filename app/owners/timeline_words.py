@@ -60,6 +60,7 @@ REFUND_MOVED = {
 KINDS = {
     RefundKind.ASKED: N_("가게가 요청"),
     RefundKind.SURPLUS: N_("쓸 수 없는 돈"),
+    RefundKind.LATE: N_("기한 뒤에 들어온 돈"),
     RefundKind.MISMATCH: N_("금액이 다른 돈"),
     RefundKind.OUTSIDE: N_("결제사 화면에서"),
 }

@@ -90,7 +90,9 @@ async def _alert(order: Order, payment: Payment, refund: Refund, failure: str | 
         await close_alerts([AlertKind.SURPLUS], order, payment, "환불 실패로 바뀜")
         if failure != GONE_ALREADY:
             await raise_alert(AlertKind.REFUND_FAILED, str(refund.id), order.shop, order, payment, evidence)
-    elif refund.status == RefundStatus.NEEDS_ACCOUNT and refund.kind == RefundKind.SURPLUS:
+    elif refund.status == RefundStatus.NEEDS_ACCOUNT and refund.kind in (RefundKind.SURPLUS, RefundKind.LATE):
+        if refund.kind == RefundKind.LATE:
+            evidence["why"] = refund.kind
         await raise_alert(AlertKind.SURPLUS, str(refund.id), order.shop, order, payment, evidence)
     elif refund.status == RefundStatus.SUCCEEDED:
         await _close_where_all_is_back(order, payment)
@@ -159,6 +161,8 @@ async def _tell_shopper(order: Order, payment: Payment, refund: Refund, currency
         kind = "refunded"
     elif now.status == PaymentStatus.MISMATCH:
         kind = "mismatch_refunded"
+    elif refund.kind == RefundKind.LATE:
+        kind = "late_refunded"
     else:
         # Paid twice, or too late for an order whose goods are gone.
         kind = "surplus_refunded" if order.paid_by else "unused_refunded"
@@ -176,7 +180,8 @@ async def _tell_shopper(order: Order, payment: Payment, refund: Refund, currency
 async def want_receiver(order: Order, payment: Payment, refund: Refund, cause: Cause, changes: dict) -> None:
     """The shopper is asked for a bank account, by mail and on the order's page."""
     if await move_refund(order, payment, refund, RefundStatus.NEEDS_ACCOUNT, cause, {**changes, Refund.receiver: None}):
-        mail = {"mail": "refund_account_wanted", "order": str(order.id), "payment": str(payment.id)}
+        kind = "late_account_wanted" if refund.kind == RefundKind.LATE else "refund_account_wanted"
+        mail = {"mail": kind, "order": str(order.id), "payment": str(payment.id)}
         await enqueue("mail", mail, f"mail:receiver:{refund.id}:{refund.tries}")
 
 

@@ -17,12 +17,20 @@ from app.payments.provider import Outcome
 from app.payments.providers import PROVIDERS
 from app.payments.states import Cause, PaymentStatus, RefundKind
 from app.payments.tables import Payment, Refund
+from app.shops.tables import LateDeposit
 
 # A transfer may be told of late: the order waits that much longer than the account.
 DEPOSIT_MARGIN = timedelta(days=1)
 
 # Doors by which shoppers see for themselves what became of a payment.
 SEEN_BY_SHOPPER = (Cause.RETURN, Cause.SHOPPER)
+
+# What the shop's own books call it.
+REASONS = {
+    RefundKind.SURPLUS: "중복 결제 자동 환불",
+    RefundKind.LATE: "입금 기한이 지나 자동 환불",
+    RefundKind.MISMATCH: "금액 불일치 자동 환불",
+}
 
 ORDER_AFTER = {PaymentStatus.FAILED: OrderStatus.FAILED, PaymentStatus.CANCELLED: OrderStatus.CANCELLED}
 
@@ -44,6 +52,8 @@ async def follow(order: Order, payment: Payment, target: PaymentStatus, outcome:
         if event and outcome.refunded > payment.refunded_amount and not outcome.refunds:
             amount = str(outcome.refunded - payment.refunded_amount)
             await _mail("refunded", event, order, payment, {"amount": amount})
+    elif newly_captured and await _is_unwanted(order, payment, outcome):
+        await send_back(order, payment, outcome, RefundKind.LATE, cause)
     elif newly_captured and await _can_take(order):
         paid = {
             Order.paid_by: payment.id,
@@ -126,10 +136,27 @@ async def _shorter_hold(order: Order) -> dict:
     return {Order.expires_at: clock.now() + timedelta(minutes=shop["shop.hold_minutes"])}
 
 
+async def _is_unwanted(order: Order, payment: Payment, outcome: Outcome) -> bool:
+    """Whether the order might take the money, but it was transferred after the due date, and the shop takes none then.
+
+    When it was transferred is the PG's to say: told late, it may have been in time.
+    """
+    told = outcome.deposit.due_at if outcome.deposit else None
+    due_at = payment.deposit_due_at or told
+    if due_at is None or (outcome.paid_at or clock.now()) <= due_at or not _is_payable(order):
+        return False
+    shop = await Order.select(Order.shop.late_deposit).where(Order.id == order.id).first()
+    return shop["shop.late_deposit"] == LateDeposit.REFUND
+
+
+def _is_payable(order: Order) -> bool:
+    is_open = OrderStatus.PAID in order_states.NEXT[OrderStatus(order.status)]
+    return is_open and order.paid_by is None and not order.is_replaced
+
+
 async def _can_take(order: Order) -> bool:
     """Whether the money can pay this order; takes its stock again where its hold has ended."""
-    is_payable = OrderStatus.PAID in order_states.NEXT[OrderStatus(order.status)]
-    if order.paid_by is not None or order.is_replaced or not is_payable:
+    if not _is_payable(order):
         return False
     if order.holds_stock:
         return True
@@ -170,7 +197,7 @@ async def send_back(order: Order, payment: Payment, outcome: Outcome, kind: Refu
         payment=payment.id,
         kind=kind,
         amount=outcome.captured - outcome.refunded,
-        reason="중복 결제 자동 환불" if kind is RefundKind.SURPLUS else "금액 불일치 자동 환불",
+        reason=REASONS[kind],
         created_at=clock.now(),
     )
     await Refund.insert(refund)

@@ -29,14 +29,12 @@ from app.payments.provider import (
 )
 from app.payments.providers import PROVIDERS
 from app.payments.settling import settle
-from app.payments.states import Cause, RefundKind, RefundStatus
+from app.payments.states import PAYS_NOTHING, Cause, RefundStatus
 from app.payments.tables import Payment, Refund
 
 log = structlog.get_logger("payments")
 
 RECEIVER = "refund receiver"
-# What pays nothing goes back however much it is; of what an owner asks for they have named the sum.
-ALL_THERE_IS = frozenset({RefundKind.SURPLUS, RefundKind.MISMATCH})
 
 
 async def carry_out(gateways: Gateways, payload: Mapping[str, str]) -> None:
@@ -116,7 +114,8 @@ async def _ask(gateways: Gateways, provider: Provider, refund: Refund, payment: 
     balance = seen.captured - seen.refunded
     if balance <= 0:
         return seen
-    if refund.amount > balance and (refund.requested_by or refund.kind not in ALL_THERE_IS):
+    # What pays nothing goes back however much it is; of what an owner asks for they have named the sum.
+    if refund.amount > balance and (refund.requested_by or refund.kind not in PAYS_NOTHING):
         return replace(seen, failure=BALANCE_CHANGED)
     if refund.amount > balance:
         await _ask_for_less(payment, refund, balance)

@@ -77,13 +77,18 @@ def refund_sources_of(target: RefundStatus) -> list[RefundStatus]:
 
 
 class RefundKind(StrEnum):
-    """Why money goes back: asked for by the owner, paid beside another payment, of the wrong amount, or sent back at
-    the PG by hand."""
+    """Why money goes back: asked for by the owner, paid beside another payment, transferred after the due date to a
+    shop that takes nothing late, of the wrong amount, or sent back at the PG by hand."""
 
     ASKED = "asked"
     SURPLUS = "surplus"
+    LATE = "late"
     MISMATCH = "mismatch"
     OUTSIDE = "outside"
+
+
+PAYS_NOTHING = frozenset({RefundKind.SURPLUS, RefundKind.LATE, RefundKind.MISMATCH})
+"""Money that no order could take: nobody has asked for these refunds."""
 
 
 class AlertKind(StrEnum):
@@ -91,7 +96,7 @@ class AlertKind(StrEnum):
 
     # The PG took another amount, currency or mode than we asked for.
     MISMATCH = "mismatch"
-    # A second payment of an order, which the PG cannot send back by itself.
+    # Money that no order takes, and that the PG cannot send back by itself.
     SURPLUS = "surplus"
     # A refund that the PG refuses for good, or that its bank sent back.
     REFUND_FAILED = "refund_failed"

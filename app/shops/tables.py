@@ -1,5 +1,7 @@
 """Shops and what they sell."""
 
+from enum import StrEnum
+
 from piccolo.columns import (
     UUID,
     BigInt,
@@ -15,6 +17,15 @@ from app import clock
 from app.database import DB
 from app.money import Money
 from app.rows import ForeignKey, Row
+
+
+class LateDeposit(StrEnum):
+    """What becomes of a transfer that was made after its due date."""
+
+    # It pays the order where its goods are still there, as one in time would.
+    ACCEPT = "accept"
+    # It goes back, whatever there is.
+    REFUND = "refund"
 
 
 class Shop(Row, tablename="shops", db=DB):
@@ -35,6 +46,7 @@ class Shop(Row, tablename="shops", db=DB):
     time_zone = Varchar(length=40, default="Asia/Seoul", null=False)
     currency = Varchar(length=3, default="KRW", null=False)
     hold_minutes = Integer(default=60, null=False)
+    late_deposit = Varchar(length=8, default=LateDeposit.ACCEPT, choices=LateDeposit, null=False)
     # Where the owner is told of what only a person can settle.
     alert_email = Varchar(length=254, default="", null=False)
     order_count = BigInt(default=0, null=False)
