@@ -34,6 +34,7 @@ from app.owners.compare_controllers import CompareController
 from app.owners.desk_controllers import DeskController
 from app.owners.inbox_controllers import InboxController
 from app.owners.login_controllers import AccountController, LoginController, LogoutController
+from app.owners.members_controllers import MembersController
 from app.owners.needs_controllers import NeedsController
 from app.owners.order_controllers import DeskOrderController, OrderListController
 from app.owners.passwords import Passwords
@@ -113,6 +114,7 @@ def create_app(settings: Settings, http: httpx.AsyncClient | None = None, work: 
             NeedsController,
             ProductsController,
             SettingsController,
+            MembersController,
             InboxController,
             CompareController,
             PaymentsController,

@@ -5,7 +5,7 @@ from app.owners import audit
 from app.owners.audit import COMMAND, Action
 from app.owners.resetting import VALID_BY_HAND, new_link
 from app.owners.roles import Role
-from app.owners.team import BadAddress, add_owner, give_role
+from app.owners.team import BadAddress, LastOwner, add_owner, give_role
 from app.payments.accounts import adopt_environment
 from app.sealing import Ring
 from app.settings import Settings
@@ -46,6 +46,9 @@ async def add_member(settings: Settings, email: str, domain: str, role: Role) ->
             owner = await add_owner(email)
         except BadAddress as error:
             raise Refused(str(error)) from None
-        await give_role(owner, shop, role)
+        try:
+            await give_role(owner, shop, role)
+        except LastOwner:
+            raise Refused(f"{owner.email} is the only owner of {domain!r}: add another owner first.") from None
         await audit.record(shop, COMMAND, Action.MEMBER_ADDED, owner.email, {"role": role})
         return None if owner.password_hash else await new_link(settings, owner, VALID_BY_HAND)

@@ -84,6 +84,7 @@ def test_from_the_command_line_to_the_desk(terminal: Terminal) -> None:
         log = browser.get("/slow-shelf/owner/audit").text
         for word in ("가게를 열었습니다", "owner@slow.example", "role: owner", "링크로 비밀번호를 정했습니다"):
             assert word in log
+        assert terminal.run("owner", "add", "second@slow.example", "--shop", "slow-shelf").code == 0
         again = terminal.run("owner", "add", "owner@slow.example", "--shop", "slow-shelf", "--role", "viewer")
         assert again.code == 0
         assert "/login/reset/" not in again.out
@@ -156,3 +157,11 @@ def test_a_server_believes_its_proxy_alone_about_addresses(opened: Terminal) -> 
                 if answer.status_code == 429:
                     assert 0 < int(answer.headers["retry-after"]) <= FIRST_WAIT.total_seconds()
     assert codes == [422] * 5 + [429, 422]
+
+
+def test_the_only_owner_is_not_demoted(opened: Terminal) -> None:
+    add = ("owner", "add", "owner@slow.example", "--shop", "slow-shelf")
+    assert opened.run(*add).code == 0
+    said = opened.run(*add, "--role", "viewer")
+    assert said.code == 2
+    assert "only owner" in said.err

@@ -14,6 +14,8 @@ from app.shops.tables import Shop
 class Action(StrEnum):
     SHOP_CREATED = "shop_created"
     MEMBER_ADDED = "member_added"
+    MEMBER_CHANGED = "member_changed"
+    MEMBER_REMOVED = "member_removed"
     PASSWORD_SET = "password_set"
     PASSWORD_CHANGED = "password_changed"
     SIGNED_OUT_EVERYWHERE = "signed_out_everywhere"
@@ -43,6 +45,8 @@ class Action(StrEnum):
 WORDS = {
     Action.SHOP_CREATED: N_("가게를 열었습니다"),
     Action.MEMBER_ADDED: N_("함께 일할 사람을 정했습니다"),
+    Action.MEMBER_CHANGED: N_("함께 일하는 사람의 역할을 바꿨습니다"),
+    Action.MEMBER_REMOVED: N_("함께 일하던 사람을 내보냈습니다"),
     Action.PASSWORD_SET: N_("링크로 비밀번호를 정했습니다"),
     Action.PASSWORD_CHANGED: N_("비밀번호를 바꿨습니다"),
     Action.SIGNED_OUT_EVERYWHERE: N_("모든 기기에서 나갔습니다"),

@@ -27,6 +27,7 @@ PLACES = (
     Place("owner_payments", N_("결제 설정"), Role.OWNER),
     Place("owner_inbox", N_("받은 알림"), Role.STAFF),
     Place("owner_compare", N_("대조"), Role.STAFF),
+    Place("owner_members", N_("함께 일하는 사람"), Role.OWNER),
     Place("owner_settings", N_("가게 설정"), Role.OWNER),
     Place("owner_audit", N_("작업 기록"), Role.OWNER),
 )
