@@ -156,6 +156,25 @@ async def test_an_own_contract_takes_the_place_of_the_environments_for_good(mark
     assert not (await read(first)).is_enabled
 
 
+async def test_what_an_owner_switched_off_the_environment_does_not_switch_on(market: Market, boss: Person) -> None:
+    account, settings = market.accounts[0], make_settings("")
+    given = replace(settings.gateways["toss"], credentials=opened(market, account), merchant=account.merchant)
+
+    async def start_anew(*, has_keys: bool = True) -> bool:
+        gateways = {"toss": given} if has_keys else {"toss": settings.gateways["toss"]}
+        await adopt_environment(replace(settings, gateways=gateways), Ring(KEYS), [market.haru])
+        return (await read(account)).is_enabled
+
+    assert not await start_anew(has_keys=False)
+    assert await start_anew()
+    await boss.post(f"{LIST}/{account.id}/off")
+    assert not await start_anew()
+    assert not await start_anew(has_keys=False)
+    assert not await start_anew()
+    await boss.post(f"{LIST}/{account.id}/on")
+    assert await start_anew()
+
+
 async def test_sent_twice_it_is_one_contract(market: Market, boss: Person) -> None:
     once = str(new_id())
     for _ in range(2):

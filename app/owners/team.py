@@ -13,7 +13,7 @@ from app.database import for_update, require_transaction
 from app.owners.roles import RANK, Role
 from app.owners.tables import Membership, Owner
 from app.shops.tables import Shop
-from app.shops.tenancy import NotFound
+from app.shops.tenancy import NotFound, read_id
 
 
 class BadAddress(ValueError):
@@ -115,13 +115,8 @@ async def list_members(shop: Shop) -> Sequence[tuple[Owner, Role]]:
 
 async def find_member(shop: Shop, number: str) -> Owner:
     """Raises NotFound: who is no member of this shop is nobody here."""
-    try:
-        wanted = UUID(number)
-    except ValueError:
-        raise NotFound from None
-    row = (
-        await Membership.objects(Membership.owner).where(Membership.shop == shop.id, Membership.owner == wanted).first()
-    )
+    is_theirs = (Membership.shop == shop.id) & (Membership.owner == read_id(number))
+    row = await Membership.objects(Membership.owner).where(is_theirs).first()
     if row is None:
         raise NotFound
     return row.owner

@@ -161,6 +161,7 @@ async def adopt(ring: Ring, shop: Shop, provider: str, gateways: Sequence[Gatewa
     """Makes keys of the environment the shop's accounts at a PG; none for a shop that has one of its own there.
 
     Other keys than last time make another row: the older one is switched off, but goes on reconciling and refunding.
+    One that a person has switched off stays so.
     """
     ours = (ProviderAccount.shop == shop.id) & (ProviderAccount.provider == provider)
     accounts = [_account_from(ring, shop, provider, gateway) for gateway in gateways]
@@ -177,10 +178,13 @@ async def adopt(ring: Ring, shop: Shop, provider: str, gateways: Sequence[Gatewa
                 ProviderAccount.merchant: account.merchant,
                 ProviderAccount.ways: account.ways,
                 ProviderAccount.handoff: account.handoff,
-                ProviderAccount.is_enabled: True,
             }
             await ProviderAccount.insert(account).on_conflict(target=ProviderAccount.account_key, action="DO NOTHING")
-            await ProviderAccount.update(current).where(ProviderAccount.account_key == account.account_key)
+            same = ProviderAccount.account_key == account.account_key
+            await ProviderAccount.update(current).where(same)
+            await ProviderAccount.update({ProviderAccount.is_enabled: True}).where(
+                same, ProviderAccount.is_stopped.eq(False)
+            )
         await ProviderAccount.update({ProviderAccount.is_enabled: False}).where(
             ours & ProviderAccount.account_key.not_in(keys) if keys else ours
         )

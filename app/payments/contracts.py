@@ -150,7 +150,8 @@ async def switch_contract(shop: Shop, account: ProviderAccount, is_enabled: bool
     if is_enabled and account.from_environment and has_own(await list_accounts(shop), account.provider):
         raise ContractRefused(Why.REPLACED)
     is_other = ProviderAccount.is_enabled.eq(not is_enabled)
-    change = ProviderAccount.update({ProviderAccount.is_enabled: is_enabled})
+    switched = {ProviderAccount.is_enabled: is_enabled, ProviderAccount.is_stopped: not is_enabled}
+    change = ProviderAccount.update(switched)
     return bool(await change.where(ProviderAccount.id == account.id, is_other).returning(ProviderAccount.id))
 
 

@@ -39,6 +39,8 @@ class ProviderAccount(Row, tablename="provider_accounts", db=DB):
     # How shoppers are handed over, where the PG knows both ways.
     handoff = Varchar(length=8, default="widget", null=False)
     is_enabled = Boolean(default=True, null=False)
+    # Switched off by a person: keys of the environment do not switch it on again.
+    is_stopped = Boolean(default=False, null=False)
     position = Integer(default=0, null=False)
     last_error = Varchar(length=100, default=None, null=True)
 
