@@ -281,11 +281,53 @@ async def test_a_contract_stays_test_or_live(market: Market, boss: Person) -> No
     assert "테스트와 라이브를 바꿀 수는 없어요" in answer.text
     assert opened(market, await read(account))["secret_key"] == "test_sk_ours_hidden"
     terms = Terms(("card",), "widget", "")
+    await market.shopper().order(market.mug, pay=f"{account.id}:card")
     await ProviderAccount.update({ProviderAccount.mode: "live"}).where(ProviderAccount.id == account.id)
     async with write_transaction():
         with pytest.raises(ContractRefused) as refusal:
             await edit_contract(market.gateways, account, {}, terms)
     assert refusal.value.why is Why.OTHER_MODE
+
+
+async def test_a_channel_of_the_wrong_mode_or_store_is_mended_until_somebody_pays_with_it(
+    market: Market, boss: Person
+) -> None:
+    right, name = FORMS["portone"]["store_id"], f"portone:{FORMS['portone']['channel_key']}"
+    account = await added(market, boss, "portone", mode="live", store_id="store-00000000-another")
+    assert (await add(boss, "portone")).status_code == 422
+    page = await boss.http.get(f"{LIST}/{account.id}")
+    assert '<option value="live" selected>' in page.text
+    assert (await edit(boss, account, mode="", store_id=right)).status_code == 422
+    assert (await edit(boss, account, mode="test", store_id="")).status_code == 422
+    answer = await edit(boss, account, mode="test", store_id=right, channel_key="channel-key-other")
+    assert answer.status_code == 303, answer.text
+    now = await read(account)
+    assert (now.mode, now.merchant, now.account_key) == ("test", right, f"{market.haru.id}:{name}")
+    kept = {key: FORMS["portone"][key] for key in ("channel_key", "api_secret", "webhook_secret")}
+    assert opened(market, now) == {**kept, "store_id": right, "mode": "test"}
+    [details] = [details for action, _, details in await said() if action == "contract_changed"]
+    assert details == {"fields": "store_id, mode, merchant"}
+
+    await boss.post(f"{LIST}/{market.accounts[0].id}/off")
+    await market.shopper().order(market.mug)
+    page = await boss.http.get(f"{LIST}/{account.id}")
+    assert 'name="mode"' not in page.text
+    assert 'name="store_id"' not in page.text
+    await edit(boss, account, mode="live", store_id="store-00000000-another")
+    now = await read(account)
+    assert (now.mode, now.merchant, opened(market, now)["store_id"]) == ("test", right, right)
+
+
+async def test_who_began_to_pay_while_a_contract_was_edited_pays_with_what_it_was(market: Market, boss: Person) -> None:
+    account = await added(market, boss, "portone")
+    await boss.post(f"{LIST}/{market.accounts[0].id}/off")
+    await market.shopper().order(market.mug)
+    written = {"mode": "live", "store_id": "store-00000000-another"}
+    async with write_transaction():
+        terms = Terms(("kakaopay",), "widget", written["store_id"])
+        assert await edit_contract(market.gateways, account, written, terms) == []
+    now = await read(account)
+    assert (now.mode, now.merchant) == ("test", FORMS["portone"]["store_id"])
 
 
 async def test_keys_that_nobody_can_open_any_more_are_replaced(market: Market, boss: Person) -> None:

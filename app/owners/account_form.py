@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from app.language import N_, Translator
 from app.owners.typed import one_line
-from app.payments.contracts import ContractRefused, Terms, Why, merchant_key, public_part
+from app.payments.contracts import ContractRefused, Terms, Why, fixed_part, merchant_key, public_part
 from app.payments.providers import PROVIDERS
 from app.payments.tables import ProviderAccount
 from app.settings import GATEWAYS, GatewayNames
@@ -74,6 +74,8 @@ class AccountForm:
     values: dict[str, str]
     secrets: dict[str, str] = field(repr=False)
     account: ProviderAccount | None = None
+    # Whether anybody has ever begun to pay with it.
+    is_used: bool = False
     errors: dict[str, str] = field(default_factory=dict)
     # The fields' macros ask for it: nobody else's edit is compared here.
     now: dict[str, str] = field(default_factory=dict)
@@ -85,19 +87,21 @@ class AccountForm:
         return cls(provider, values | {f"{WAY}{first}": "1", "handoff": GATEWAYS[provider].handoff[1]}, {})
 
     @classmethod
-    def of_account(cls, account: ProviderAccount) -> "AccountForm":
+    def of_account(cls, account: ProviderAccount, is_used: bool) -> "AccountForm":
         known = {"merchant": account.merchant, "handoff": account.handoff, **public_part(account)}
         ways = {f"{WAY}{way}": "1" for way in account.ways.split(",")}
-        return cls(account.provider, dict.fromkeys(names_of(account.provider), "") | known | ways, {}, account)
+        return cls(account.provider, dict.fromkeys(names_of(account.provider), "") | known | ways, {}, account, is_used)
 
     @classmethod
-    def of(cls, raw: Mapping[str, str], provider: str, account: ProviderAccount | None = None) -> "AccountForm":
+    def of(
+        cls, raw: Mapping[str, str], provider: str, account: ProviderAccount | None = None, is_used: bool = False
+    ) -> "AccountForm":
         """What was sent; of a contract that is there already, what cannot change stays."""
         hidden = PROVIDERS[provider].traits.secrets
         sent = {name: one_line(raw[name]) for name in names_of(provider)}
         secrets = {name: sent[name] for name in sent if name in hidden}
-        values = sent | dict.fromkeys(secrets, "") | (public_part(account) if account else {})
-        return cls(provider, values, secrets, account)
+        values = sent | dict.fromkeys(secrets, "") | (fixed_part(account, is_used) if account else {})
+        return cls(provider, values, secrets, account, is_used)
 
     @property
     def gateway(self) -> GatewayNames:
@@ -106,7 +110,8 @@ class AccountForm:
     @property
     def fixed(self) -> list[str]:
         """The fields that a contract is known by, which are shown and cannot change."""
-        return [name for name in self.credentials_asked if name not in self.hidden] if self.account else []
+        known = fixed_part(self.account, self.is_used) if self.account else {}
+        return [name for name in self.credentials_asked if name in known]
 
     @property
     def hidden(self) -> tuple[str, ...]:

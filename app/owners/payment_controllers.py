@@ -26,6 +26,7 @@ from app.payments.contracts import (
     add_contract,
     edit_contract,
     has_own,
+    is_used,
     move_contract,
     public_part,
     switch_contract,
@@ -90,7 +91,7 @@ class PaymentsController(Controller):
     @get("/{account_id:str}", name="owner_account", guards=[needs(Role.OWNER)])
     async def open(self, request: Request, member: NamedDependency[Member], account_id: FromPath[str]) -> Response:
         account = await find_own_account(member.shop, account_id)
-        return _form_page(request, member, 200, AccountForm.of_account(account), account.id)
+        return _form_page(request, member, 200, AccountForm.of_account(account, await is_used(account)), account.id)
 
     @post("/{account_id:str}", name="owner_account_edit", guards=[needs(Role.OWNER)])
     async def edit(
@@ -102,14 +103,15 @@ class PaymentsController(Controller):
     ) -> Response:
         account = await find_own_account(member.shop, account_id)
         raw = await fields_of(request, *names_of(account.provider))
-        form, _ = AccountForm.of(raw, account.provider, account), translator(language_of(request, member.shop))
+        form = AccountForm.of(raw, account.provider, account, await is_used(account))
+        _ = translator(language_of(request, member.shop))
         typed, terms = form.check(_)
         if form.errors:
             return _form_page(request, member, 422, form, account.id)
-        secrets = {name: value for name, value in typed.items() if name in form.hidden}
+        written = {name: value for name, value in typed.items() if name not in form.fixed}
         try:
             async with write_transaction():
-                if changed := await edit_contract(gateways, account, secrets, terms):
+                if changed := await edit_contract(gateways, account, written, terms):
                     await _record(member, Action.CONTRACT_CHANGED, account, {"fields": ", ".join(changed)})
         except ContractRefused as refusal:
             form.refuse(refusal, _)

@@ -13,7 +13,7 @@ from app import clock
 from app.database import for_update, require_transaction
 from app.payments.accounts import PURPOSE, Gateways, list_accounts
 from app.payments.providers import PROVIDERS
-from app.payments.tables import ProviderAccount
+from app.payments.tables import Payment, ProviderAccount
 from app.sealing import Unsealable
 from app.settings import GATEWAYS, Settings
 from app.shops.tables import Shop
@@ -53,13 +53,24 @@ def merchant_key(provider: str) -> str | None:
 
 
 def public_part(account: ProviderAccount) -> dict[str, str]:
-    """The credentials that are no secrets and never change, told without opening the others."""
+    """The credentials that are no secrets, told without opening the others."""
     known = {PROVIDERS[account.provider].traits.public_key: account.account_key.split(":", 2)[2]}
     if name := merchant_key(account.provider):
         known[name] = account.merchant
     if "mode" in GATEWAYS[account.provider].optional:
         known["mode"] = account.mode
     return known
+
+
+def fixed_part(account: ProviderAccount, is_used: bool) -> dict[str, str]:
+    """Those of them that never change: the key that the contract is known by, and once it was paid with all of them."""
+    known = public_part(account)
+    return known if is_used else {name: known[name] for name in (PROVIDERS[account.provider].traits.public_key,)}
+
+
+async def is_used(account: ProviderAccount) -> bool:
+    """Whether anybody has ever begun to pay with it."""
+    return await Payment.exists().where(Payment.account == account.id)
 
 
 def check_credentials(settings: Settings, provider: str, credentials: Mapping[str, str]) -> str:
@@ -115,26 +126,33 @@ async def add_contract(
 
 
 async def edit_contract(
-    gateways: Gateways, account: ProviderAccount, secrets: Mapping[str, str], terms: Terms
+    gateways: Gateways, account: ProviderAccount, written: Mapping[str, str], terms: Terms
 ) -> list[str]:
-    """The names of what changed. An empty secret stays as it is. Raises ContractRefused."""
+    """The names of what changed. What was not written stays as it is, and so does what is fixed.
+
+    Raises ContractRefused.
+    """
     require_transaction()
     before = await for_update(ProviderAccount.objects().where(ProviderAccount.id == account.id).first())
     try:
         kept = dict(gateways.open(before).credentials)
     except Unsealable:
         kept = {}
-    credentials = kept | public_part(before) | {name: value for name, value in secrets.items() if value}
+    was_used = await is_used(before)
+    typed = {name: value for name, value in written.items() if value}
+    credentials = kept | public_part(before) | typed | fixed_part(before, was_used)
     if not set(GATEWAYS[before.provider].required) <= set(credentials):
         raise ContractRefused(Why.NO_KEYS)
-    if check_credentials(gateways.settings, before.provider, credentials) != before.mode:
+    mode = check_credentials(gateways.settings, before.provider, credentials)
+    if was_used and mode != before.mode:
         raise ContractRefused(Why.OTHER_MODE)
     changed = [name for name, value in credentials.items() if kept.get(name) != value]
-    values: dict[str, object] = {"ways": ",".join(terms.ways), "handoff": terms.handoff, "merchant": terms.merchant}
+    merchant = credentials.get(merchant_key(before.provider) or "", terms.merchant)
+    values: dict[str, object] = {"ways": ",".join(terms.ways), "handoff": terms.handoff, "merchant": merchant}
     changed_terms = [name for name, value in values.items() if getattr(before, name) != value]
     if changed:
         # What the PG refused were other keys.
-        values |= {"credentials": _sealed(gateways, credentials), "last_error": None}
+        values |= {"credentials": _sealed(gateways, credentials), "mode": mode, "last_error": None}
     if changed or changed_terms:
         await ProviderAccount.update(values).where(ProviderAccount.id == before.id)
     return changed + changed_terms
