@@ -30,7 +30,7 @@ from app.shops.tables import Shop
 from tests import sandbox_wire
 from tests.mall import Customer, hear_all, mails, move
 from tests.post_office import PostOffice, open_office
-from tests.shopping import EMAIL, Market
+from tests.shopping import BASE, EMAIL, Market
 from tests.test_deposits import post
 from tests.test_stripe_shop import REFUND_FAILS_LATER
 from tests.test_webhook_door import UNKNOWN, door_of, pass_minutes
@@ -480,8 +480,10 @@ async def test_the_owner_is_told_what_happened_to_which_order_and_what_to_do(mal
     [message] = await told()
     assert (message.recipient, message.dedupe_key) == (OWNER, f"alert:{alert.id}")
     assert message.subject == f"[하루상점] 환불하지 못했어요 (주문 {order.number})"
-    for text in ("10,000원", "26,000원", "NOT_CANCELABLE_PAYMENT", "다시 환불하거나", f"/haru/orders/{order.token}\n"):
+    for text in ("10,000원", "26,000원", "NOT_CANCELABLE_PAYMENT", "다시 환불하거나"):
         assert text in message.body
+    assert message.body.endswith(f"관리 화면: {BASE}/haru/owner/orders/{order.number}\n")
+    assert order.token not in message.body
     assert EMAIL not in message.body + alert.evidence
     await Job.update({Job.done_at: None}).where(Job.kind == "alert")
     await work(mall)

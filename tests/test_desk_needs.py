@@ -9,6 +9,7 @@ from app.database import write_transaction
 from app.jobs.queue import MOST_TRIES, enqueue
 from app.jobs.tables import Job
 from app.language import translator
+from app.messages.tables import Message
 from app.orders.tables import Order
 from app.owners.audit import Action
 from app.owners.needs_you import BUTTONS, MOST, REMEDIES, Remedy
@@ -20,9 +21,10 @@ from app.payments.booking import BALANCE_CHANGED
 from app.payments.noticing import notice_poison
 from app.payments.states import AlertKind, RefundStatus
 from app.payments.tables import Alert, Refund
+from app.shops.tables import Shop
 from tests.desk import Desks, Person
 from tests.mall import Customer, hear_all, move
-from tests.shopping import Market
+from tests.shopping import BASE, Market
 from tests.test_alerts import late_deposit
 
 LIST = "/haru/owner/orders"
@@ -209,6 +211,26 @@ async def test_a_person_closes_a_matter_with_a_note(mall: Market, clerk: Person)
     assert "주문이 없는 결제가 있어요" not in (await clerk.http.get(LIST)).text
 
 
+async def test_the_mail_of_a_matter_without_an_order_leads_to_its_page(mall: Market, clerk: Person) -> None:
+    alert = await tell(mall, AlertKind.ORPHAN, reference="X" * 26)
+    await tell(mall, AlertKind.REVERSED)
+    await Shop.update({Shop.alert_email: "owner@haru.example"}).where(Shop.id == mall.haru.id)
+    await mall.work()
+    message = await Message.objects().get(Message.dedupe_key == f"alert:{alert.id}")
+    [path] = re.findall(rf"관리 화면: {BASE}(\S+)\n$", message.body)
+    page = await clerk.http.get(path)
+    assert page.status_code == 200
+    for text in ("주문이 없는 결제가 있어요", "X" * 26, "어떻게 해결했나요?"):
+        assert text in page.text
+    assert "은행이 취소했어요" not in page.text
+    viewer = await Desks(mall).member(mall.haru, Role.VIEWER)
+    page = (await viewer.http.get(path)).text
+    assert "주문이 없는 결제가 있어요" in page
+    assert "어떻게 해결했나요?" not in page
+    await clerk.post(f"{path}/close", note="돌려드림")
+    assert (await clerk.http.get(path)).headers["location"] == f"{LIST}?said=over"
+
+
 async def test_what_is_settled_by_hand_alone_asks_how(mall: Market, clerk: Person) -> None:
     alert = await tell(mall, AlertKind.REVERSED)
     answer = await clerk.post(f"/haru/owner/needs/{alert.id}")
@@ -220,6 +242,7 @@ async def test_a_matter_of_another_shop_is_not_there(mall: Market) -> None:
     stranger = await Desks(mall).member(mall.namu)
     alert = await tell(mall, AlertKind.ORPHAN)
     assert "주문이 없는 결제가 있어요" not in (await stranger.http.get("/namu/owner/orders")).text
+    assert (await stranger.http.get(f"/namu/owner/needs/{alert.id}")).status_code == 404
     for path in (f"/namu/owner/needs/{alert.id}", f"/namu/owner/needs/{alert.id}/close"):
         assert (await stranger.post(path, note="x")).status_code == 404
     assert (await Alert.objects())[0].closed_at is None

@@ -94,6 +94,23 @@ async def test_the_alert_goes_with_its_difference(market: Market, boss: Person) 
     assert (await Alert.objects().first()).closed_by == boss.email
 
 
+async def test_the_difference_goes_with_its_alert(market: Market, boss: Person) -> None:
+    row = await add(market, DifferenceKind.MISSING_HERE, reference="R", payment=None)
+    named = f"{row.account}:{DifferenceKind.MISSING_HERE}:R"
+    await Difference.update({Difference.difference_key: named}).where(Difference.id == row.id)
+    other = await add(market, DifferenceKind.MISSING_HERE, reference="R2", payment=None)
+    key = f"{AlertKind.ORPHAN}:{row.account}:R"
+    alert = Alert(shop=market.haru.id, kind=AlertKind.ORPHAN, alert_key=key, raised_at=clock.now())
+    await Alert.insert(alert)
+    for note in ("돌려줌", "또"):
+        await boss.post(f"/haru/owner/needs/{alert.id}/close", note=note)
+    row = await read(row)
+    assert (row.closed_by, row.note, row.closed_at) == (boss.email, "돌려줌", market.time())
+    assert (await read(other)).closed_at is None
+    assert (await Alert.objects().first()).note == "돌려줌"
+    assert await AuditEntry.count() == 1
+
+
 @pytest.mark.parametrize("note", ["", "   ", "가" * 501])
 async def test_a_difference_is_not_closed_without_a_note(market: Market, boss: Person, note: str) -> None:
     row = await add(market)

@@ -132,15 +132,15 @@ class AlertMail:
     alert: Alert
     shop: Shop | None
     order: Order | None
-    # The order's page, where there is an order.
+    # The desk's page of the order, or of the matter where it is about none.
     link: str | None
 
     @classmethod
     async def load(cls, settings: Settings, alert: Alert) -> "AlertMail":
         shop = await Shop.objects().get(Shop.id == alert.shop) if alert.shop else None
         order = await Order.objects().get(Order.id == alert.order) if alert.order else None
-        link = f"{settings.base_url}/{shop.domain}/orders/{order.token}" if shop and order else None
-        return cls(alert, shop, order, link)
+        where = f"orders/{order.number}" if order else f"needs/{alert.id}"
+        return cls(alert, shop, order, f"{settings.base_url}/{shop.domain}/owner/{where}" if shop else None)
 
     @property
     def lang(self) -> str:
@@ -170,7 +170,7 @@ class AlertMail:
             facts.append(_("걸린 금액: %(amount)s", amount=money.text(self.lang)))
         evidence = json.loads(self.alert.evidence)
         facts += [_(text, value=evidence[name]) for name, text in TOLD.items() if evidence.get(name)]
-        link = [_("주문 화면: %(link)s", link=self.link)] if self.link else []
+        link = [_("관리 화면: %(link)s", link=self.link)] if self.link else []
         parts = [[title], [happened], [next_step], facts, link]
         return "\n\n".join("\n".join(lines) for lines in parts if lines) + "\n"
 

@@ -1,6 +1,6 @@
-"""The buttons of the "needs you" list."""
+"""The buttons of the "needs you" list, and the page of one matter that its mail leads to."""
 
-from litestar import Controller, Request, Response, post
+from litestar import Controller, Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
@@ -20,7 +20,7 @@ from app.owners.needs_you import (
     need_of,
     remedy_of,
 )
-from app.owners.order_controllers import ask_and_show, to_orders
+from app.owners.order_controllers import ask_and_show, needs_context, to_orders
 from app.owners.order_desk import OrderDesk
 from app.owners.refund_controllers import retry_and_show
 from app.owners.roles import Role
@@ -31,6 +31,14 @@ from app.payments.tables import Alert
 
 class NeedsController(Controller):
     path = "/{domain:str}/owner/needs/{alert:str}"
+
+    @get("/", name="owner_need_page", guards=[needs(Role.VIEWER)])
+    async def show(self, request: Request, member: NamedDependency[Member], alert: FromPath[str]) -> Response:
+        found = await find_alert(member.shop, alert)
+        if found.closed_at is not None:
+            return to_orders(request, member, "over")
+        context = needs_context(request, member)
+        return desk_page(request, member, "owner/matter.html", needs=[await need_of(found)], **context)
 
     @post("/", name="owner_need", guards=[needs(Role.STAFF)])
     async def settle(

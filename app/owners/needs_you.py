@@ -20,6 +20,7 @@ from app.owners.admission import Member
 from app.owners.audit import Action
 from app.payments.alerts import close_alert
 from app.payments.booking import BALANCE_CHANGED
+from app.payments.differences import close_orphan
 from app.payments.states import AlertKind, RefundStatus
 from app.payments.tables import Alert, Refund
 from app.shops.tables import Shop
@@ -134,12 +135,16 @@ def evidence_of(alert: Alert) -> dict[str, object]:
 
 async def close_by_hand(member: Member, alert: Alert, note: str) -> bool:
     """A person says how it was settled; True when this call closed it."""
-    kind, key = AlertKind(alert.kind), alert.alert_key.removeprefix(f"{alert.kind}:")
+    kind, key, by = AlertKind(alert.kind), alert.alert_key.removeprefix(f"{alert.kind}:"), member.owner.email
     async with write_transaction():
-        if not await close_alert(kind, key, note[:LONGEST_NOTE], member.owner.email):
+        if kind is AlertKind.ORPHAN:
+            is_closed = await close_orphan(key, by, note[:LONGEST_NOTE])
+        else:
+            is_closed = await close_alert(kind, key, note[:LONGEST_NOTE], by)
+        if not is_closed:
             return False
         about = {"kind": alert.kind, "note": note[:LONGEST_NOTE]}
-        await audit.record(member.shop, member.owner.email, Action.ALERT_CLOSED, await _subject(alert), about)
+        await audit.record(member.shop, by, Action.ALERT_CLOSED, await _subject(alert), about)
         return True
 
 

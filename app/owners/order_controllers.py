@@ -71,7 +71,7 @@ class OrderListController(Controller):
             providers={name: provider.traits.label for name, provider in PROVIDERS.items()},
             needs=await list_needs(member.shop) if is_first else [],
             needs_count=await count_needs(member.shop) if is_first else 0,
-            **_common(request, member),
+            **needs_context(request, member),
         )
 
     @get("/orders.csv", name="owner_orders_csv", guards=[needs(Role.STAFF)])
@@ -167,7 +167,7 @@ async def order_page(
         receiver=receiver,
         problem=problem,
         needs=await needs_of_order(member.shop, desk.order),
-        **_common(request, member),
+        **needs_context(request, member),
     )
 
 
@@ -180,7 +180,8 @@ def to_orders(request: Request, member: Member, said: str) -> Redirect:
     return Redirect(f"{_orders_url(request, member)}?said={said}", status_code=303)
 
 
-def _common(request: Request, member: Member) -> dict[str, object]:
+def needs_context(request: Request, member: Member) -> dict[str, object]:
+    """What the list of matters takes to be shown."""
     compare = "owner_compare" if request.app.get_handler_index_by_name("owner_compare") else None
     return {
         "may_act": member.role.covers(Role.STAFF),

@@ -103,6 +103,18 @@ async def close_difference(difference_id: object, closed_by: str, note: str) -> 
     return await _close(is_open, note[:500], closed_by) > 0
 
 
+async def close_orphan(key: str, closed_by: str, note: str) -> bool:
+    """The same for the alert of money without an order, by its key: what the compare has written of it is closed with
+    it. True when this call closed the alert.
+    """
+    if not await close_alert(AlertKind.ORPHAN, key, note, closed_by):
+        return False
+    account, _, reference = key.partition(":")
+    same = Difference.difference_key == f"{account}:{DifferenceKind.MISSING_HERE}:{reference}"
+    await _close(same & Difference.closed_at.is_null(), note[:500], closed_by)
+    return True
+
+
 async def _list_settled(keys: Sequence[str]) -> set[str]:
     """Which of them a person has closed."""
     if not keys:
