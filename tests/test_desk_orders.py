@@ -4,18 +4,20 @@ import csv
 import io
 import re
 from datetime import UTC, datetime, timedelta
+from itertools import product as pairs
 
 import pytest
 
 from app.database import DB, recorded_statements
 from app.orders.tables import Order, OrderItem
+from app.owners import order_search
 from app.owners.audit import Action
 from app.owners.export import AT_ONCE, plain
-from app.owners.order_search import MOST_FOUND
+from app.owners.order_search import FEW, MOST_FOUND
 from app.owners.paging import SIZE
 from app.owners.roles import Role
 from app.owners.tables import AuditEntry
-from app.payments.tables import Payment
+from app.payments.tables import Payment, ProviderAccount
 from app.shops.tables import Product, Shop
 from tests.desk import Desks, Person
 from tests.mall import Customer
@@ -91,15 +93,57 @@ async def test_the_list_goes_page_by_page(market: Market, boss: Person) -> None:
     assert await numbers(boss, newer.replace("&amp;", "&")) == newest_first[:SIZE]
 
 
-async def test_the_list_is_filtered_by_state_and_pg(market: Market, boss: Person) -> None:
-    [paid] = await place(market, 1, status="paid", pg_provider="toss")
-    [other] = await place(market, 1, status="paid", pg_provider="stripe")
-    [failed] = await place(market, 1, status="failed")
+async def attempt(account: ProviderAccount, order: Order) -> None:
+    given = {"account": account.id, "provider": account.provider, "way": "card", "currency": "KRW"}
+    await Payment.insert(Payment(order=order.id, amount=order.total_amount, **given))
+
+
+@pytest.mark.parametrize("few", [0, FEW])
+async def test_the_list_is_filtered_by_state_and_by_every_pg_that_was_tried(
+    mall: Market, monkeypatch: pytest.MonkeyPatch, few: int
+) -> None:
+    monkeypatch.setattr(order_search, "FEW", few)
+    boss, accounts = await Desks(mall).member(mall.haru), {each.provider: each for each in mall.accounts[:-1]}
+    [paid] = await place(mall, 1, status="paid", pg_provider="toss")
+    [other] = await place(mall, 1, status="paid", pg_provider="stripe")
+    [failed] = await place(mall, 1, status="failed")
+    [theirs] = await place(mall, 1, mall.spoon, status="paid")
+    for order, provider in ((paid, "stripe"), (paid, "toss"), (other, "stripe"), (failed, "toss"), (failed, "toss")):
+        await attempt(accounts[provider], order)
+    await attempt(mall.accounts[-1], theirs)
     assert await numbers(boss, "state=paid") == [other.number, paid.number]
-    assert await numbers(boss, "pg=toss") == [paid.number]
-    assert await numbers(boss, "state=paid&pg=stripe") == [other.number]
+    assert await numbers(boss, "pg=toss") == [failed.number, paid.number]
+    assert await numbers(boss, "pg=stripe") == [other.number, paid.number]
+    assert await numbers(boss, "pg=portone") == []
+    assert await numbers(boss, "state=failed&pg=toss") == [failed.number]
     assert await numbers(boss, "state=failed&pg=stripe") == []
     assert await numbers(boss) == [failed.number, other.number, paid.number]
+
+
+async def test_a_pg_without_a_contract_was_never_tried(market: Market, boss: Person) -> None:
+    await place(market, 1)
+    assert await numbers(boss, "pg=stripe") == []
+
+
+async def test_an_order_that_is_being_confirmed_is_in_no_other_state(
+    market: Market, shopper: Shopper, boss: Person
+) -> None:
+    await market.fault("answer_lost_before", call="confirm", percent=100)
+    await shopper.buy(market.mug)
+    undecided = await market.only_order()
+    [pending] = await place(market, 1)
+    [paid] = await place(market, 1, status="paid")
+    await attempt(market.accounts[0], paid)
+    await Payment.update({Payment.status: "confirming"}).where(Payment.order == paid.id)
+    assert await numbers(boss, "state=confirming") == [undecided.number]
+    assert await numbers(boss, "state=pending") == [pending.number]
+    assert await numbers(boss, "state=paid") == [paid.number]
+    page = (await boss.http.get(LIST)).text
+    for pill in ('state=confirming">확인 중 1<', 'state=pending">결제 전 1<', 'state=paid">결제 완료 1<'):
+        assert pill in page, pill
+    await Order.update({Order.status: "failed"}).where(Order.id == undecided.id)
+    assert await numbers(boss, "state=failed") == []
+    assert "state=failed" not in (await boss.http.get(LIST)).text
 
 
 async def test_a_state_with_orders_has_a_pill_with_their_number(market: Market, boss: Person) -> None:
@@ -274,12 +318,16 @@ def test_other_cells_stay_as_they_are(text: str) -> None:
     assert plain(text) == text
 
 
-async def test_the_list_reads_no_table_from_end_to_end(market: Market, boss: Person) -> None:
+async def test_the_list_reads_no_table_from_end_to_end(
+    market: Market, boss: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
     if DB.engine_type != "sqlite":
         return
     await place(market, 2)
+    await attempt(market.accounts[0], (await place(market, 1))[0])
     queries = ("", "state=paid", "state=confirming", "pg=toss", "state=paid&pg=toss", "until=2026-11-21", "q=shopper")
-    for query in queries:
+    for query, few in pairs((*queries, "state=pending&pg=toss"), (0, FEW)):
+        monkeypatch.setattr(order_search, "FEW", few)
         with recorded_statements() as statements:
             await boss.http.get(f"{LIST}?{query}")
         for statement in statements:

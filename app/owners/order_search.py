@@ -8,21 +8,24 @@ from urllib.parse import urlencode
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from piccolo.columns.combination import And, Where
+from piccolo.columns.combination import And, Where, WhereRaw
 
 from app import clock
 from app.checkout.order_page import CONFIRMING
 from app.database import DB
 from app.language import Translator
-from app.orders.states import OrderStatus
+from app.orders.states import PAYABLE, OrderStatus
 from app.orders.tables import Order
 from app.payments.providers import PROVIDERS
+from app.payments.tables import ProviderAccount
 from app.shops.tables import Shop
 from app.shops.tenancy import NotFound
 
 STATES = (CONFIRMING, *OrderStatus)
 # More orders than this under one text are not looked through: a longer text finds fewer.
 MOST_FOUND = 500
+# So many payments of a PG are looked up at once.
+FEW = 5_000
 # Of a pill's number: what is more is "999+".
 MOST_COUNTED = 1_000
 # Ids are made a moment after `created_at` is read.
@@ -66,13 +69,19 @@ class OrderSearch:
         wanted: And | Where = Order.shop == shop.id
         for condition in (*self._dates(shop, _), *await self._texts(shop, _)):
             wanted &= condition
-        if self.state == CONFIRMING:
-            wanted &= _among(await _undecided())
-        elif self.state:
-            wanted &= Order.status == self.state
+        if self.state:
+            wanted &= await self._in_state()
         if self.pg:
-            wanted &= Order.pg_provider == self.pg
+            wanted &= await _tried_at(shop, self.pg)
         return None if self.errors else wanted
+
+    async def _in_state(self) -> And | Where:
+        """As the list calls them: while a PG decides about an order that might be paid again, that is its state."""
+        undecided = await _undecided()
+        if self.state == CONFIRMING:
+            return _among(undecided) & Order.status.is_in(sorted(PAYABLE))
+        is_so: And | Where = Order.status == self.state
+        return is_so & Order.id.not_in(undecided) if undecided and self.state in PAYABLE else is_so
 
     def _dates(self, shop: Shop, _: Translator) -> list[And | Where]:
         """Days of the shop's calendar, the last one included. Ids grow with time, so that they are a range of them."""
@@ -113,15 +122,22 @@ class OrderSearch:
 
 async def count_states(shop: Shop) -> dict[str, int]:
     """How many orders are in each state, counted up to `MOST_COUNTED`: as quick in a shop with very many orders."""
+    undecided = await _undecided()
+    most = MOST_COUNTED + len(undecided)
     counts = " UNION ALL ".join(
         f"SELECT '{status}' AS status, count(*) AS orders FROM "
-        f"(SELECT 1 AS one FROM orders WHERE shop = {{}} AND status = '{status}' LIMIT {MOST_COUNTED}) AS found"
+        f"(SELECT 1 AS one FROM orders WHERE shop = {{}} AND status = '{status}' LIMIT {most}) AS found"
         for status in OrderStatus
     )
     rows = await Order.raw(counts, *[shop.id] * len(OrderStatus))
-    undecided = await _undecided()
-    confirming = await Order.count().where(Order.shop == shop.id, Order.id.is_in(undecided)) if undecided else 0
-    return {CONFIRMING: confirming, **{row["status"]: row["orders"] for row in rows}}
+    found = {row["status"]: row["orders"] for row in rows}
+    confirming = 0
+    if undecided:
+        theirs = (Order.shop == shop.id) & Order.id.is_in(undecided) & Order.status.is_in(sorted(PAYABLE))
+        for row in await Order.select(Order.status).where(theirs):
+            found[row["status"]] -= 1
+            confirming += 1
+    return {CONFIRMING: confirming, **found}
 
 
 async def _undecided() -> list[UUID]:
@@ -130,6 +146,24 @@ async def _undecided() -> list[UUID]:
         f"SELECT \"order\" AS id FROM payments WHERE status = 'confirming' AND closed_at IS NULL LIMIT {MOST_FOUND}"
     )
     return [UUID(str(row["id"])) for row in rows]
+
+
+async def _tried_at(shop: Shop, provider: str) -> Where | WhereRaw:
+    """The orders with any payment at this PG, however it ended.
+
+    Where there are few of them they are all looked up; else the list is read until it is full, and each of its orders
+    asked for such a payment. Either way an index answers.
+    """
+    ours = (ProviderAccount.shop == shop.id) & (ProviderAccount.provider == provider)
+    accounts = [row["id"] for row in await ProviderAccount.select(ProviderAccount.id).where(ours)]
+    if not accounts:
+        return Order.id.is_null()
+    places = ", ".join("{}" for _ in accounts)
+    payments = f'SELECT p."order" FROM payments p WHERE p.account IN ({places})'
+    tried = await Order.raw(f"SELECT count(*) AS tried FROM ({payments} LIMIT {FEW + 1}) AS found", *accounts)
+    if tried[0]["tried"] <= FEW:
+        return WhereRaw(f"orders.id IN ({payments})", *accounts)
+    return WhereRaw(f'EXISTS ({payments} AND p."order" = orders.id)', *accounts)
 
 
 async def _find(shop: Shop, text: str) -> list[UUID]:
