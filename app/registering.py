@@ -2,14 +2,14 @@
 
 from app.database import write_transaction
 from app.owners import audit
-from app.owners.audit import COMMAND, Action
+from app.owners.audit import COMMAND, Action, from_to
 from app.owners.resetting import VALID_BY_HAND, new_link
 from app.owners.roles import Role
 from app.owners.team import BadAddress, LastOwner, add_owner, give_role
 from app.payments.accounts import adopt_environment
 from app.sealing import Ring
 from app.settings import Settings
-from app.shops.catalogue import add_shop
+from app.shops.catalogue import add_shop, name_for_alerts
 from app.shops.tables import Shop
 from app.shops.tenancy import BadDomain, NotFound, check_domain, find_shop
 
@@ -36,7 +36,10 @@ async def create_shop(settings: Settings, domain: str, name: str) -> None:
 
 
 async def add_member(settings: Settings, email: str, domain: str, role: Role) -> str | None:
-    """Gives somebody a role; a link that sets their password once, if they have none yet. Raises Refused."""
+    """Gives somebody a role; a link that sets their password once, if they have none yet. Raises Refused.
+
+    The first owner is told by mail of what only a person can settle.
+    """
     try:
         shop = await find_shop(domain)
     except NotFound:
@@ -51,4 +54,7 @@ async def add_member(settings: Settings, email: str, domain: str, role: Role) ->
         except LastOwner:
             raise Refused(f"{owner.email} is the only owner of {domain!r}: add another owner first.") from None
         await audit.record(shop, COMMAND, Action.MEMBER_ADDED, owner.email, {"role": role})
+        if role is Role.OWNER and await name_for_alerts(shop, owner.email):
+            said = from_to({"alert_email": (None, owner.email)})
+            await audit.record(shop, COMMAND, Action.SETTINGS_CHANGED, "", said)
         return None if owner.password_hash else await new_link(settings, owner, VALID_BY_HAND)

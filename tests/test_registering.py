@@ -1,5 +1,6 @@
 """The first shop and its first owner, from the command line to the desk, with wrong arguments too."""
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,8 +11,12 @@ import pytest
 
 from app import cli
 from app.database import DB
+from app.owners.roles import Role
+from app.owners.tables import AuditEntry
 from app.owners.throttling import FIRST_WAIT
-from tests.shopping import fields_of
+from app.registering import add_member, create_shop
+from app.shops.tenancy import find_shop
+from tests.shopping import Market, fields_of
 from tests.test_cli import demo, facts_of, free_port, production, running
 
 PASSWORD = "a long enough password"
@@ -165,3 +170,19 @@ def test_the_only_owner_is_not_demoted(opened: Terminal) -> None:
     said = opened.run(*add, "--role", "viewer")
     assert said.code == 2
     assert "only owner" in said.err
+
+
+async def test_the_first_owner_is_told_what_only_a_person_can_settle(market: Market) -> None:
+    settings = market.app.state.settings
+    await create_shop(settings, "slow-shelf", "느린선반")
+
+    async def told_after(email: str, role: Role) -> tuple[str, int]:
+        await add_member(settings, email, "slow-shelf", role)
+        shop = await find_shop("slow-shelf")
+        return shop.alert_email, shop.version
+
+    assert await told_after("clerk@slow.example", Role.STAFF) == ("", 1)
+    assert await told_after("Owner@Slow.example", Role.OWNER) == ("owner@slow.example", 2)
+    assert await told_after("second@slow.example", Role.OWNER) == ("owner@slow.example", 2)
+    changes = await AuditEntry.objects().where(AuditEntry.action == "settings_changed")
+    assert [json.loads(entry.details) for entry in changes] == [{"alert_email": "– → owner@slow.example"}]

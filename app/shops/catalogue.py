@@ -79,6 +79,13 @@ async def edit_shop(shop: Shop, version: int, values: Mapping[str, object]) -> C
     return changes
 
 
+async def name_for_alerts(shop: Shop, email: str) -> bool:
+    """Who is told of what only a person can settle, where the settings name nobody yet; True when nobody was named."""
+    require_transaction()
+    named = {Shop.alert_email: email, Shop.version: Shop.version + 1}
+    return bool(await Shop.update(named).where(Shop.id == shop.id, Shop.alert_email == "").returning(Shop.id))
+
+
 async def add_product(shop: Shop, name: str, price: int, **details: object) -> Product:
     """`price` in minor units of the shop's currency. Raises BadProduct."""
     stock, most = details.get("stock"), details.get("max_per_order")
