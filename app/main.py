@@ -32,6 +32,7 @@ from app.owners import resetting
 from app.owners.admission import provide_member, provide_owner
 from app.owners.compare_controllers import CompareController
 from app.owners.desk_controllers import DeskController
+from app.owners.forgetting import forget_old
 from app.owners.inbox_controllers import InboxController
 from app.owners.login_controllers import AccountController, LoginController, LogoutController
 from app.owners.members_controllers import MembersController
@@ -62,7 +63,7 @@ DRAIN = 20.0
 PLAIN = "exclude_from_compression"
 
 # Seconds: what no shopper waits for.
-SWEEPS_REST = {"deliver": 60.0, "compare": 600.0, "stuck": 60.0, "waiting": 60.0, "poison": 60.0}
+SWEEPS_REST = {"deliver": 60.0, "compare": 600.0, "stuck": 60.0, "waiting": 60.0, "poison": 60.0, "forget": 86_400.0}
 # Jobs that may take minutes: they are done beside the others.
 SLOW = frozenset({"compare"})
 
@@ -206,6 +207,7 @@ def sweeps_of(gateways: Gateways) -> dict[str, worker.Sweep]:
         "waiting": notice_waiting,
         "poison": notice_poison,
         "deliver": partial(delivering.resume, gateways.settings),
+        "forget": forget_old,
     }
 
 

@@ -60,6 +60,7 @@ async def test_somebody_new_comes_in_by_the_link_in_their_mail(
     assert await log() == [("member_added", NEW, {"role": "staff"})]
     [message] = await Message.objects()
     assert (message.recipient, message.subject) == (NEW, "[하루상점] 함께 일하게 되었어요")
+    assert message.is_secret
     assert "역할: 직원" in message.body
     link = re.search(rf"{BASE}(/login/reset/\S+)", message.body)[1]
     assert link not in page

@@ -153,4 +153,7 @@ async def _fail(message: Message, why: str) -> None:
 
 
 async def _mark(message: Message, changes: dict) -> None:
+    """It is delivered no more."""
+    if message.is_secret:
+        changes = {**changes, Message.body: ""}
     await Message.update(changes).where(Message.id == message.id, Message.status == MessageStatus.QUEUED)

@@ -7,8 +7,13 @@ from app.messages.tables import Message
 from app.settings import Settings
 
 
-async def post(settings: Settings, key: str, sender: str, recipient: str, subject: str, body: str) -> None:
-    """Queues a plain-text mail; nothing when one with this key was ever posted. `sender` is a name for people."""
+async def post(
+    settings: Settings, key: str, sender: str, recipient: str, subject: str, body: str, is_secret: bool = False
+) -> None:
+    """Queues a plain-text mail; nothing when one with this key was ever posted. `sender` is a name for people.
+
+    The body of a secret one is kept until it was sent or cannot be, and no longer.
+    """
     require_transaction()
     number = clock.new_id()
     message = Message(
@@ -18,6 +23,7 @@ async def post(settings: Settings, key: str, sender: str, recipient: str, subjec
         recipient=recipient,
         subject=_line(subject, 250),
         body=body,
+        is_secret=is_secret,
         message_id=f"<{number}@{settings.mail_host}>",
         created_at=clock.now(),
     )

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from piccolo.columns import UUID, Text, Timestamptz, Varchar
+from piccolo.columns import UUID, Boolean, Text, Timestamptz, Varchar
 
 from app import clock
 from app.database import DB
@@ -26,6 +26,8 @@ class Message(Row, tablename="messages", db=DB):
     recipient = Varchar(length=254, null=False)
     subject = Varchar(length=250, null=False)
     body = Text(null=False)
+    # It opens something: once it needs no delivery any more, nobody can read here what it said.
+    is_secret = Boolean(default=False, null=False)
     status = Varchar(length=8, default=MessageStatus.QUEUED, choices=MessageStatus, null=False)
     # The same each time that it is sent, so that a second copy can be known for one.
     message_id = Varchar(length=300, null=False)

@@ -34,7 +34,8 @@ async def invite(settings: Settings, shop: Shop, email: str, role: Role, by: str
             _ = translator("en" if shop.locale == "en" else "ko")
             subject = _("[%(shop)s] 함께 일하게 되었어요", shop=shop.name)
             body = await _body(settings, shop, owner, role, _)
-            await post(settings, f"invited:{clock.new_id()}", shop.name, owner.email, subject, body)
+            key = f"invited:{clock.new_id()}"
+            await post(settings, key, shop.name, owner.email, subject, body, is_secret=True)
         return True
 
 

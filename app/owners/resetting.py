@@ -56,7 +56,7 @@ async def write(settings: Settings, payload: Mapping[str, str]) -> None:
             )
         )
         subject = _("[Sellog] 비밀번호를 새로 정해 주세요")
-        await post(settings, f"reset:{payload['reset']}", "Sellog", owner.email, subject, f"{body}\n")
+        await post(settings, f"reset:{payload['reset']}", "Sellog", owner.email, subject, f"{body}\n", is_secret=True)
 
 
 async def new_link(settings: Settings, owner: Owner, valid: timedelta) -> str:

@@ -39,7 +39,7 @@ class Login(Row, tablename="logins", db=DB):
     created_at = Timestamptz(default=clock.now, null=False)
     # Moved on at most once an hour.
     seen_at = Timestamptz(default=clock.now, null=False)
-    expires_at = Timestamptz(null=False)
+    expires_at = Timestamptz(null=False, index=True)
     ended_at = Timestamptz(default=None, null=True)
 
 
@@ -50,7 +50,7 @@ class PasswordReset(Row, tablename="password_resets", db=DB):
     owner = ForeignKey(Owner, null=False, on_delete=OnDelete.restrict, index=True)
     token_hash = Varchar(length=64, unique=True, null=False)
     created_at = Timestamptz(default=clock.now, null=False)
-    expires_at = Timestamptz(null=False)
+    expires_at = Timestamptz(null=False, index=True)
     used_at = Timestamptz(default=None, null=True)
 
 

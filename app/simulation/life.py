@@ -57,6 +57,8 @@ class Life:
                 handlers, sweeps = handlers_of(self._stage.gateways), dict(sweeps_of(self._stage.gateways))
                 # Days pass in a world, and each would compare all lists; the verdict does it once.
                 del sweeps["compare"]
+                # Nobody signs in there.
+                del sweeps["forget"]
                 await process.run(worker.run(handlers, sweeps, SWEEPS_REST, pause=NEVER, wake=process.wake))
             except ConnectionResetError:
                 self._stage.processes = [living for living in self._stage.processes if not living.dead]
