@@ -35,9 +35,9 @@ class Deadlock(Exception):
 class SimulatedLoop(asyncio.AbstractEventLoop):
     """`errors` lists what asyncio would have logged: each is a fault of the code that ran."""
 
-    def __init__(self, chance: Random) -> None:
+    def __init__(self, chance: Random, start: float = START) -> None:
         self.chance = chance
-        self.now = START
+        self.start = self.now = start
         self.errors: list[dict[str, Any]] = []
         self._ready: dict[Process | None, deque[events.Handle]] = {}
         self._timers: list[tuple[float, int, events.TimerHandle, Process | None]] = []

@@ -37,9 +37,9 @@ class Rates:
 class World:
     """`story` tells what happened, for people; `trace` takes every step into one hash, for twins."""
 
-    def __init__(self, seed: int, rates: Rates) -> None:
+    def __init__(self, seed: int, rates: Rates, start: float = START) -> None:
         self.seed, self.rates = seed, rates
-        self.loop = SimulatedLoop(Random(f"{seed} order"))
+        self.loop = SimulatedLoop(Random(f"{seed} order"), start)
         # What people do, and what the network does: of their own, so that one more step leaves the others as they are.
         self.chance = Random(f"{seed} people")
         self.noise = Random(f"{seed} network")
@@ -60,7 +60,7 @@ class World:
         return self._trace.hexdigest()
 
     def tell(self, who: str, what: str) -> None:
-        passed = self.loop.now - START
+        passed = self.loop.now - self.loop.start
         days, hours, minutes = int(passed // 86_400), int(passed // 3600 % 24), int(passed // 60 % 60)
         self.story.append(f"{days}d {hours:02}:{minutes:02}:{passed % 60:06.3f}  {who:<12} {what}")
 
