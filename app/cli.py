@@ -71,6 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--port", type=int, default=8000, help="port of the shops (default: %(default)s)")
     demo.add_argument("--sandbox-port", type=int, default=8001, help="port of the sandbox (default: %(default)s)")
     demo.add_argument("--reset", action="store_true", help="forget what the folder holds and begin anew")
+    demo.add_argument("--empty", action="store_true", help="a new folder begins without any orders")
     demo.set_defaults(command=_demo)
 
     serve = commands.add_parser("serve", help="the shop, with the settings of the environment")
@@ -159,7 +160,7 @@ def _seeds(text: str) -> range:
 def _demo(options: argparse.Namespace) -> int:
     from app.demo import run_demo
 
-    return run_demo(options.data, options.port, options.sandbox_port, options.reset, dict(os.environ))
+    return run_demo(options.data, options.port, options.sandbox_port, options.reset, options.empty, dict(os.environ))
 
 
 def _serve(options: argparse.Namespace) -> int:

@@ -6,9 +6,11 @@ import fcntl
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
 
@@ -17,6 +19,7 @@ import structlog
 from app import clock
 from app.database import DB, make_engine, write_transaction
 from app.edge import Edge, configure_logging
+from app.history.writing import write_history
 from app.main import create_app, read_settings
 from app.migrating import migrate
 from app.owners.passwords import Passwords
@@ -48,7 +51,11 @@ OWNER = "owner@sellog.example"
 # The PG's minutes between two tries of a webhook are seconds here.
 WEBHOOK_TIME_SCALE = 1 / 60
 
-FILES = ("shop.sqlite", "shop.sqlite-wal", "shop.sqlite-shm", "sandbox.sqlite", "demo.json", "demo.log", "demo.key")
+# Where a history is written before it is whole.
+UNFINISHED = "unfinished"
+
+SHOP_FILE, BOOK_FILE = "shop.sqlite", "sandbox.sqlite"
+FILES = (SHOP_FILE, f"{SHOP_FILE}-wal", f"{SHOP_FILE}-shm", BOOK_FILE, "demo.json", "demo.log", "demo.key")
 
 
 class NoFolder(Exception):
@@ -74,8 +81,11 @@ class Demo:
         return f"http://{HOST}:{self.port}/webhooks/{account.provider}/{account.id}"
 
 
-def run_demo(folder: Path, port: int, sandbox_port: int, reset: bool, environ: dict[str, str]) -> int:
-    """Runs until Ctrl-C; returns the exit code. Raises NoFolder, PortTaken, BadSetting."""
+def run_demo(folder: Path, port: int, sandbox_port: int, reset: bool, empty: bool, environ: dict[str, str]) -> int:
+    """Runs until Ctrl-C; returns the exit code. A new folder gets weeks of orders, unless it is to be `empty`.
+
+    Raises NoFolder, PortTaken, BadSetting.
+    """
     if port == sandbox_port != 0:
         raise PortTaken("The shops and the sandbox need a port each: choose another one for one of them.")
     lock = _prepare(folder, reset)
@@ -91,13 +101,15 @@ def run_demo(folder: Path, port: int, sandbox_port: int, reset: bool, environ: d
     # Without IPv6, browsers take the other address of the name.
     with suppress(PortTaken):
         sandbox_listeners.append(listen("::1", demo.sandbox_port))
-    settings = _settings(demo, environ)
+    settings = settings_of(demo, environ)
     with (folder / "demo.log").open("a", encoding="utf-8") as log_file:
         configure_logging(log_file)
+        if not empty and not (folder / SHOP_FILE).exists():
+            add_history(settings, demo, clock.now())
         accounts = asyncio.run(_fill(settings, demo))
         sandbox = create_sandbox(
             accounts=accounts,
-            book=folder / "sandbox.sqlite",
+            book=folder / BOOK_FILE,
             webhook_time_scale=WEBHOOK_TIME_SCALE,
             mail_listener=mail_listener,
         )
@@ -123,9 +135,10 @@ def _prepare(folder: Path, reset: bool) -> IO[str]:
         folder.mkdir(parents=True, exist_ok=True)
         lock = (folder / "demo.lock").open("w")
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if reset:
+        if reset or not (folder / SHOP_FILE).exists():
             for name in FILES:
                 (folder / name).unlink(missing_ok=True)
+            shutil.rmtree(folder / UNFINISHED, ignore_errors=True)
         (folder / "demo.log").touch()
     except BlockingIOError:
         raise NoFolder(f"Another demo is running on {folder}: stop it, or choose another folder with --data.") from None
@@ -135,12 +148,12 @@ def _prepare(folder: Path, reset: bool) -> IO[str]:
     return lock
 
 
-def _settings(demo: Demo, environ: dict[str, str]) -> Settings:
+def settings_of(demo: Demo, environ: dict[str, str]) -> Settings:
     """The demo's own; test keys of a PG in the environment lead to the real one instead of the sandbox."""
     values = {
         "SELLOG_ENV": "demo",
         "SELLOG_BASE_URL": f"http://{HOST}:{demo.port}",
-        "SELLOG_DATABASE_URL": f"sqlite:///{demo.folder.absolute() / 'shop.sqlite'}",
+        "SELLOG_DATABASE_URL": f"sqlite:///{demo.folder.absolute() / SHOP_FILE}",
         "SELLOG_SECRET_KEYS": _secret_key(demo.folder),
         "SELLOG_SMTP_URL": environ.get("SELLOG_SMTP_URL") or demo.smtp_url,
         "SELLOG_MAIL_FROM": environ.get("SELLOG_MAIL_FROM") or "orders@sellog.example",
@@ -178,6 +191,26 @@ def _write_private(path: Path, text: str) -> None:
         file.write(text)
 
 
+def add_history(settings: Settings, demo: Demo, until: datetime) -> None:
+    """Weeks of orders until then, in the folder once they are whole. Where a PG is a real one there are none: it would
+    know of no payment of them.
+    """
+    if any(gateway.credentials for gateway in settings.gateways.values()):
+        return
+    print("Playing five weeks of orders, so that each page has something to show. This takes a moment.", flush=True)
+
+    async def open_shops() -> list[dict[str, Any]]:
+        return _at_sandbox(demo, await _open_shops(settings))
+
+    unfinished = demo.folder / UNFINISHED
+    unfinished.mkdir()
+    write_history(settings, unfinished / SHOP_FILE, unfinished / BOOK_FILE, open_shops, OWNER, until)
+    # The shops' file comes last: while it is not there, the folder is a new one.
+    for name in (BOOK_FILE, SHOP_FILE):
+        (unfinished / name).replace(demo.folder / name)
+    unfinished.rmdir()
+
+
 async def _fill(settings: Settings, demo: Demo) -> list[dict[str, Any]]:
     """Tables, sample shops and their contracts with the sandbox; returns these as the sandbox wants them."""
     engine = make_engine(settings.database_url)
@@ -185,21 +218,32 @@ async def _fill(settings: Settings, demo: Demo) -> list[dict[str, Any]]:
     await engine.open()
     try:
         await migrate(engine)
-        shops = await add_sample_shops()
-        ring = Ring(settings.secret_keys)
-        contracts = []
-        for shop in shops:
-            for contract in contracts_of(shop.domain, has_all=shop is shops[0]):
-                known = settings.gateways[contract.provider]
-                [account] = await adopt(
-                    ring, shop, contract.provider, [known if known.credentials else replace(known, **contract.gateway)]
-                )
-                contracts.append((shop, account, contract))
+        contracts = await _open_shops(settings)
+        shops = list({shop.id: shop for shop, _, _ in contracts}.values())
         await _seat_owner(settings, shops)
         await _tell_tools(demo, settings, shops, contracts)
     finally:
         await engine.aclose()
         DB.use(None)
+    return _at_sandbox(demo, contracts)
+
+
+async def _open_shops(settings: Settings) -> list[tuple[Shop, ProviderAccount, "Contract"]]:
+    """The sample shops with their contracts; what is there already is left as it is."""
+    shops, ring = await add_sample_shops(), Ring(settings.secret_keys)
+    contracts = []
+    for shop in shops:
+        for contract in contracts_of(shop.domain, has_all=shop is shops[0]):
+            known = settings.gateways[contract.provider]
+            [account] = await adopt(
+                ring, shop, contract.provider, [known if known.credentials else replace(known, **contract.gateway)]
+            )
+            contracts.append((shop, account, contract))
+    return contracts
+
+
+def _at_sandbox(demo: Demo, contracts: Sequence[tuple[Shop, ProviderAccount, "Contract"]]) -> list[dict[str, Any]]:
+    """The contracts as the sandbox is told them."""
     return [
         contract.at_sandbox | {"shop_name": shop.name, "webhook_url": demo.webhook_url(account)}
         for shop, account, contract in contracts

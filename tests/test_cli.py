@@ -84,7 +84,8 @@ def free_port() -> int:
 
 
 def demo(folder: Path, *more: str) -> tuple[str, ...]:
-    return ("demo", "--data", str(folder), "--port", "0", "--sandbox-port", "0", *more)
+    """Without its history, which takes as long as many tests do."""
+    return ("demo", "--data", str(folder), "--port", "0", "--sandbox-port", "0", "--empty", *more)
 
 
 def facts_of(folder: Path) -> dict:

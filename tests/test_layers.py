@@ -23,7 +23,9 @@ LAYERS = (
     {"errors", "edge"},
     {"main", "piccolo_app"},
     {"migrating", "checking", "sample", "registering", "serving", "suite"},
-    {"demo", "simulation"},
+    {"simulation"},
+    {"history"},
+    {"demo"},
     {"cli"},
 )
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
@@ -38,7 +40,7 @@ FORBIDDEN = {
 }
 MODULES_OF_CHANCE = {"random", "secrets"}
 # Only these start the sandbox.
-PLAYING = {"demo", "simulation"}
+PLAYING = {"demo", "history", "simulation"}
 NO_NAMES = {"utils", "helpers", "services", "managers", "common"}
 
 
