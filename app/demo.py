@@ -18,6 +18,7 @@ import structlog
 
 from app import clock
 from app.database import DB, make_engine, write_transaction
+from app.demo_contracts import Contract, contracts_of
 from app.edge import Edge, configure_logging
 from app.history.writing import write_history
 from app.main import create_app, read_settings
@@ -228,7 +229,7 @@ async def _fill(settings: Settings, demo: Demo) -> list[dict[str, Any]]:
     return _at_sandbox(demo, contracts)
 
 
-async def _open_shops(settings: Settings) -> list[tuple[Shop, ProviderAccount, "Contract"]]:
+async def _open_shops(settings: Settings) -> list[tuple[Shop, ProviderAccount, Contract]]:
     """The sample shops with their contracts; what is there already is left as it is."""
     shops, ring = await add_sample_shops(), Ring(settings.secret_keys)
     contracts = []
@@ -242,74 +243,12 @@ async def _open_shops(settings: Settings) -> list[tuple[Shop, ProviderAccount, "
     return contracts
 
 
-def _at_sandbox(demo: Demo, contracts: Sequence[tuple[Shop, ProviderAccount, "Contract"]]) -> list[dict[str, Any]]:
+def _at_sandbox(demo: Demo, contracts: Sequence[tuple[Shop, ProviderAccount, Contract]]) -> list[dict[str, Any]]:
     """The contracts as the sandbox is told them."""
     return [
         contract.at_sandbox | {"shop_name": shop.name, "webhook_url": demo.webhook_url(account)}
         for shop, account, contract in contracts
     ]
-
-
-@dataclass(frozen=True, slots=True)
-class Contract:
-    """One of a demo shop's contracts: what the shop keeps of it, and what the sandbox is told."""
-
-    provider: str
-    credentials: dict[str, str]
-    merchant: str
-    ways: tuple[str, ...] = ()
-    handoff: str = "widget"
-
-    @property
-    def gateway(self) -> dict[str, Any]:
-        return {
-            "credentials": self.credentials,
-            "merchant": self.merchant,
-            "ways": self.ways,
-            "handoff": self.handoff,
-        }
-
-    @property
-    def at_sandbox(self) -> dict[str, Any]:
-        return {"provider": self.provider, "merchant": self.merchant, **self.credentials}
-
-
-def contracts_of(domain: str, has_all: bool) -> list[Contract]:
-    """Between the shops, every PG and both ways of handing over. The keys are worth nothing outside the sandbox."""
-    toss = Contract(
-        provider="toss",
-        credentials={"client_key": f"test_ck_{domain}_demo", "secret_key": f"test_sk_{domain}_demo"},
-        merchant=f"{domain}demo",
-        ways=("card", "kakaopay", "transfer", "virtual_account") if has_all else ("card",),
-    )
-    stripe = Contract(
-        provider="stripe",
-        credentials={
-            "publishable_key": f"pk_test_{domain}",
-            "secret_key": f"sk_test_{domain}",
-            "webhook_secret": _webhook_secret(f"{domain} stripe"),
-        },
-        merchant=f"acct_{domain}",
-        handoff="redirect" if has_all else "widget",
-    )
-    if not has_all:
-        return [toss, stripe]
-    portone = Contract(
-        provider="portone",
-        credentials={
-            "store_id": f"store-{domain}-demo",
-            "channel_key": f"channel-key-{domain}-demo",
-            "api_secret": f"{domain}-portone-api-secret-demo",
-            "webhook_secret": _webhook_secret(f"{domain} portone"),
-        },
-        merchant=f"store-{domain}-demo",
-        ways=("card", "naverpay", "virtual_account"),
-    )
-    return [toss, portone, stripe]
-
-
-def _webhook_secret(of: str) -> str:
-    return "whsec_" + base64.b64encode(hashlib.sha256(of.encode()).digest()).decode()
 
 
 def owner_password(settings: Settings) -> str:

@@ -19,7 +19,8 @@ from typing import Any
 import httpx
 
 from app.database import DB, make_engine
-from app.demo import HOST, SANDBOX_PATHS, contracts_of
+from app.demo import HOST, SANDBOX_PATHS
+from app.demo_contracts import contracts_of
 from app.engine import Engine
 from app.main import read_settings
 from app.migrating import migrate

@@ -25,7 +25,7 @@ LAYERS = (
     {"migrating", "checking", "sample", "registering", "serving", "suite"},
     {"simulation"},
     {"history"},
-    {"demo"},
+    {"demo", "demo_contracts"},
     {"cli"},
 )
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
