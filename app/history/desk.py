@@ -73,9 +73,9 @@ class Desk:
             await audit.record(self.member.shop, self._email, Action.DIFFERENCE_CLOSED, found.reference, said)
 
     async def restock(self, product: Product, wanted: int) -> None:
-        """A delivery has come: so many are on the shelf now."""
+        """A delivery has come, and the shelf is counted: so many are there now."""
         product = await Product.objects().get(Product.id == product.id)
-        if product.stock is None or product.stock >= wanted:
+        if product.stock is None or product.stock == wanted:
             return
         names = ("name", "price", "description", "facts", "image_url", "image_alt", "max_per_order")
         details = Details(**{name: getattr(product, name) for name in names})

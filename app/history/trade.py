@@ -58,7 +58,7 @@ ENGLISH = "emma.brooks liam.carter olivia.hayes noah.fischer sofia.marin".split(
 
 @dataclass(frozen=True, slots=True)
 class Trade:
-    """One shop's, with its owner at the desk. `until` is now; `stocks` what is on the shelves when all is delivered."""
+    """One shop's, with its owner at the desk, until now. `products` say how many are on the shelf when it is full."""
 
     past: Past = field(repr=False)
     shop: Shop
@@ -89,10 +89,11 @@ class Trade:
                 moment = day + timedelta(hours=hour, seconds=chance.uniform(0, 3600))
                 if moment < self.until - timedelta(minutes=50):
                     self.past.at(moment, self.visit)
-        self.past.at(self.until - timedelta(minutes=15), self.deliver)
+        # After the last look: what it gives back is on the shelves then.
+        self.past.at(self.until - timedelta(seconds=20), self.deliver)
 
     async def deliver(self) -> None:
-        """The shelves are filled again."""
+        """The shelves are full again."""
         for product in self.products.values():
             if product.stock:
                 await self.desk.restock(product, product.stock)
