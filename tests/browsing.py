@@ -59,9 +59,10 @@ class Demo:
 
 
 @contextmanager
-def running_demo(folder: Path) -> Iterator[Demo]:
+def running_demo(folder: Path, *options: str) -> Iterator[Demo]:
     """Starts one on free ports, and ends it as Ctrl-C does."""
-    command = [sys.executable, "-m", "app.cli", "demo", "--data", str(folder), "--port", "0", "--sandbox-port", "0"]
+    ports = ("--port", "0", "--sandbox-port", "0")
+    command = [sys.executable, "-m", "app.cli", "demo", "--data", str(folder), *ports, *options]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, env=os.environ) as process:
         assert process.stdout is not None
         lines = []
@@ -90,6 +91,14 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """One without orders."""
+    with running_demo(tmp_path_factory.mktemp("demo"), "--empty") as demo:
+        yield demo
+
+
+@pytest.fixture(scope="module")
+def busy_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """One with weeks of orders."""
     with running_demo(tmp_path_factory.mktemp("demo")) as demo:
         yield demo
 
