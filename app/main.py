@@ -32,6 +32,7 @@ from app.owners import resetting
 from app.owners.admission import provide_member, provide_owner
 from app.owners.compare_controllers import CompareController
 from app.owners.desk_controllers import DeskController
+from app.owners.export_controllers import ExportController
 from app.owners.forgetting import forget_old
 from app.owners.inbox_controllers import InboxController
 from app.owners.login_controllers import AccountController, LoginController, LogoutController
@@ -110,6 +111,7 @@ def create_app(settings: Settings, http: httpx.AsyncClient | None = None, work: 
             ResetController,
             DeskController,
             OrderListController,
+            ExportController,
             DeskOrderController,
             RefundController,
             NeedsController,

@@ -7,7 +7,7 @@ from piccolo.conf.apps import AppConfig
 from app.jobs.tables import Job
 from app.messages.tables import Message
 from app.orders.tables import Order, OrderItem
-from app.owners.tables import AuditEntry, Guess, Login, Membership, Owner, PasswordReset
+from app.owners.tables import AuditEntry, Export, Guess, Login, Membership, Owner, PasswordReset
 from app.payments.tables import (
     Alert,
     Difference,
@@ -38,6 +38,7 @@ TABLES = [
     Owner,
     Membership,
     Login,
+    Export,
     PasswordReset,
     Guess,
     AuditEntry,

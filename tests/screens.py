@@ -4,12 +4,14 @@ import os
 import tempfile
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, FloatRect, Page
 
 from app.suite import find_browser
 from tests.browsing import DESKTOP, PHONE, ROOT, Demo, chromium, go_to_window, running_demo, sign_in, tour
 
 FOLDER = ROOT / "docs" / "screens"
+# Of a long list the beginning is enough.
+TALLEST = 2400
 # The newest order in each of these states has a picture of its own.
 STATES = ("paid", "partially_refunded", "awaiting_deposit", "failed")
 
@@ -62,12 +64,14 @@ def visit_desk(page: Page, demo: Demo) -> None:
 
 
 def take(page: Page, name: str, url: str = "") -> None:
-    """A picture of the whole page, named with its width."""
+    """A picture of the page, named with its width."""
     if url:
         page.goto(url)
     page.wait_for_load_state("networkidle")
     assert page.viewport_size is not None
-    page.screenshot(path=FOLDER / f"{name}-{page.viewport_size['width']}.png", full_page=True)
+    width, height = page.viewport_size["width"], page.evaluate("document.documentElement.scrollHeight")
+    clip: FloatRect = {"x": 0, "y": 0, "width": width, "height": min(height, TALLEST)}
+    page.screenshot(path=FOLDER / f"{name}-{width}.png", full_page=True, clip=clip)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from app.messages.tables import Message
 from app.owners.forgetting import AT_ONCE, KEPT, forget_old
 from app.owners.logins import IDLE, hash_of
 from app.owners.resetting import VALID
-from app.owners.tables import Guess, Login, PasswordReset
+from app.owners.tables import Export, Guess, Login, PasswordReset
 from app.owners.throttling import FORGOTTEN
 from app.settings import MailServer, Settings
 from tests.desk import PASSWORD, Desks, Person
@@ -104,3 +104,13 @@ async def test_nor_once_it_cannot_be_sent(market: Market, monkeypatch: pytest.Mo
     await Courier(settings_of("smtp://mail.test")).deliver({"message": str(message.id)})
     [message] = await Message.objects()
     assert (message.status, message.body) == ("failed", "" if is_secret else "a link")
+
+
+async def test_exports_are_forgotten(market: Market, boss: Person) -> None:
+    await Export.insert(Export(shop=market.haru.id, total=1, seen_at=market.time()))
+    market.time.go_on(days=6)
+    await forget_old()
+    assert await Export.count() == 1
+    market.time.go_on(days=2)
+    await forget_old()
+    assert await Export.count() == 0

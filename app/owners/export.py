@@ -21,15 +21,16 @@ BOM = "\ufeff"
 FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r", "\n")
 
 
-async def csv_of(shop: Shop, wanted: And | Where, _: Translator) -> AsyncIterator[bytes]:
-    """The file in pieces, of the orders that are `wanted`, newest first."""
-    yield (BOM + _text([_heads(_)])).encode()
-    last = None
+async def csv_of(shop: Shop, wanted: And | Where, _: Translator) -> AsyncIterator[tuple[int, bytes]]:
+    """The file in pieces, of the orders that are `wanted`, newest first; with how many of them are written by then."""
+    yield 0, (BOM + _text([_heads(_)])).encode()
+    last, written = None, 0
     while last is None or len(last) == AT_ONCE:
         rest = wanted & (Order.id < last[-1].id) if last else wanted
         last = await Order.objects().where(rest).order_by(Order.id, ascending=False).limit(AT_ONCE)
         if last:
-            yield _text([_cells(shop, line, _) for line in await lines_of(last)]).encode()
+            written += len(last)
+            yield written, _text([_cells(shop, line, _) for line in await lines_of(last)]).encode()
 
 
 def file_name(shop: Shop, now: datetime) -> str:

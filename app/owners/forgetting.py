@@ -6,7 +6,7 @@ from piccolo.columns.combination import And, Where
 
 from app import clock
 from app.owners import throttling
-from app.owners.tables import Guess, Login, PasswordReset
+from app.owners.tables import Export, Guess, Login, PasswordReset
 from app.rows import Row
 
 # So long after their time somebody may still ask what they were.
@@ -16,12 +16,13 @@ AT_ONCE = 100
 
 
 async def forget_old() -> None:
-    """Logins and links whose time is long over, however they ended, and the counts of browsers and networks that have
-    tried nothing for a day.
+    """Logins, links and exports whose time is long over, however they ended, and the counts of browsers and networks
+    that have tried nothing for a day.
     """
     now = clock.now()
     await _forget(Login, Login.expires_at < now - KEPT)
     await _forget(PasswordReset, PasswordReset.expires_at < now - KEPT)
+    await _forget(Export, Export.seen_at < now - KEPT)
     await _forget(Guess, Guess.tried_at < now - throttling.FORGOTTEN)
 
 

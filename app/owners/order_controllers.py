@@ -3,9 +3,8 @@
 from litestar import Controller, Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery
-from litestar.response import Redirect, Stream
+from litestar.response import Redirect
 
-from app import clock
 from app.background import Background
 from app.checkout.order_page import WORDS
 from app.checkout.receiver import ReceiverForm
@@ -16,7 +15,7 @@ from app.owners import audit
 from app.owners.admission import Member, needs
 from app.owners.asking_pg import ask_about
 from app.owners.audit import Action
-from app.owners.export import csv_of, file_name
+from app.owners.export_controllers import export_context
 from app.owners.frame import desk_page
 from app.owners.needs_you import Remedy, count_needs, list_needs, needs_of_order
 from app.owners.order_desk import OrderDesk
@@ -71,24 +70,9 @@ class OrderListController(Controller):
             providers={name: provider.traits.label for name, provider in PROVIDERS.items()},
             needs=await list_needs(member.shop) if is_first else [],
             needs_count=await count_needs(member.shop) if is_first else 0,
+            export=export_context(request, member, search),
             **needs_context(request, member),
         )
-
-    @get("/orders.csv", name="owner_orders_csv", guards=[needs(Role.STAFF)])
-    async def export(self, request: Request, member: NamedDependency[Member]) -> Response | Stream:
-        """The filtered list as a file."""
-        search, _ = OrderSearch.of(request.query_params), _translator(request, member)
-        wanted = await search.condition_of(member.shop, _)
-        if wanted is None:
-            return Redirect(f"{_orders_url(request, member)}?{search.query()}", status_code=303)
-        async with write_transaction():
-            await audit.record(member.shop, member.owner.email, Action.ORDERS_EXPORTED, search.query())
-        headers = {
-            "Content-Disposition": f'attachment; filename="{file_name(member.shop, clock.now())}"',
-            "Cache-Control": "no-store",
-            "X-Content-Type-Options": "nosniff",
-        }
-        return Stream(csv_of(member.shop, wanted, _), media_type="text/csv", headers=headers)
 
 
 class DeskOrderController(Controller):

@@ -65,6 +65,21 @@ class Guess(Row, tablename="guesses", db=DB):
     free_at = Timestamptz(default=clock.now, null=False)
 
 
+class Export(Row, tablename="exports", db=DB):
+    """How far a file of orders has come. Written by `export` while it is streamed, wherever the page is answered that
+    shows it.
+    """
+
+    id = UUID(primary_key=True, default=clock.new_id)
+    shop = ForeignKey(Shop, null=False, on_delete=OnDelete.restrict)
+    # Orders: how many there were when it began, and how many of them have been written.
+    total = Integer(null=False)
+    written = Integer(default=0, null=False)
+    # The last sign of life.
+    seen_at = Timestamptz(default=clock.now, null=False, index=True)
+    ended_at = Timestamptz(default=None, null=True)
+
+
 class AuditEntry(Row, tablename="audit_entries", db=DB):
     """What somebody did at a shop. Written by `audit.record` alone, and never changed."""
 
