@@ -50,8 +50,9 @@ async def move_refund(
     shop, and may be sold already.
     """
     require_transaction()
+    done = {Refund.succeeded_at: clock.now()} if target is RefundStatus.SUCCEEDED else {}
     won = (
-        await Refund.update({Refund.status: target, **changes})
+        await Refund.update({Refund.status: target, **done, **changes})
         .where(Refund.id == refund.id, Refund.status.is_in(refund_sources_of(target)))
         .returning(Refund.id)
     )
@@ -194,6 +195,7 @@ async def _insert_outside(order: Order, payment: Payment, seen: RefundSeen, caus
         status=STANDING[seen.status],
         pg_refund_id=seen.pg_refund_id,
         failure_code=seen.failure,
+        succeeded_at=clock.now() if seen.status == "succeeded" else None,
         created_at=clock.now(),
     )
     await Refund.insert(refund)

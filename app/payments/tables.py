@@ -151,6 +151,8 @@ class Refund(Row, tablename="refunds", db=DB):
     # The bank account that a deposit goes back to, sealed.
     receiver = Text(default=None, null=True)
     failure_code = Varchar(length=80, default=None, null=True)
+    # When the PG said last that it was done; it may fail after that.
+    succeeded_at = Timestamptz(default=None, null=True)
     created_at = Timestamptz(default=clock.now, null=False)
 
 
