@@ -44,6 +44,7 @@ from app.owners.payment_controllers import PaymentsController
 from app.owners.product_controllers import ProductsController
 from app.owners.refund_controllers import RefundController
 from app.owners.reset_controllers import ResetController
+from app.owners.sales_controllers import SalesController
 from app.owners.settings_controllers import SettingsController
 from app.pages import HTMX, HTMX_URL, STATIC, csrf_cookie_name
 from app.payments import closing, comparing, inbox, refunding
@@ -120,6 +121,7 @@ def create_app(settings: Settings, http: httpx.AsyncClient | None = None, work: 
             MembersController,
             InboxController,
             CompareController,
+            SalesController,
             PaymentsController,
             healthz,
             readyz,
