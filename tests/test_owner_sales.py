@@ -13,10 +13,9 @@ from tests.desk import Desks, Person
 from tests.mall import Customer
 from tests.shopping import Market
 from tests.test_desk_orders import place
-from tests.test_sales import give_back, sell
+from tests.test_sales import NOON, give_back, sell
 
 PAGE = "/haru/owner/sales"
-NOON = datetime(2026, 11, 22, 3, tzinfo=UTC)
 
 
 async def see(person: Person, query: str = "") -> str:
@@ -132,8 +131,11 @@ async def test_the_chart_says_in_words_what_it_shows_and_has_its_table(market: M
     assert "가장 많이 받은 때는 11월 20일, 300,000원입니다." in page
     assert "style=" not in page
     bars = page[page.index('class="bars"') : page.index("</svg>")]
-    heights = [float(height) for height in re.findall(r'<rect x=[^>]* height="([^"]+)"', bars)]
-    assert heights == pytest.approx([136.36, 11.82], abs=0.01)
+    found = re.findall(r'<rect x="([^"]+)" y="([^"]+)" width="0.7" height="([^"]+)"', bars)
+    assert [[float(part) for part in bar] for bar in found] == [
+        pytest.approx([2.15, 0, 136.36], abs=0.01),
+        pytest.approx([4.15, 124.55, 11.82], abs=0.01),
+    ]
     [back] = re.findall(r'<rect class="back" x="4.15" y="([^"]+)" width="0.7" height="([^"]+)"', bars)
     assert [float(part) for part in back] == pytest.approx([136.36, 13.64], abs=0.01)
     said = text_of(page)

@@ -22,6 +22,8 @@ from tests.shopping import Market
 from tests.test_alerts import late_deposit
 from tests.test_desk_orders import place
 
+NOON = datetime(2026, 11, 22, 3, tzinfo=UTC)
+
 
 def spans(first: str, last: str = "", by: str = "day", zone: str = "Asia/Seoul") -> list[Span]:
     period = SalesPeriod(by, first, last or first)
@@ -37,7 +39,7 @@ async def sell(
     market.time.moment = at - timedelta(minutes=2)
     money = {"total_amount": amount, "currency": more.pop("currency", "KRW")}
     [order] = await place(market, 1, product, status="paid", paid_at=at, **money)
-    account = market.accounts[0].id
+    account = next(account.id for account in market.accounts if account.shop == order.shop)
     values = {"provider": "toss", "way": "card", **more, "amount": amount, "currency": money["currency"]}
     paid = {"status": "paid", "captured_amount": amount, "paid_at": at, "created_at": order.created_at}
     payment = Payment(order=order.id, account=account, **values, **paid)
@@ -154,6 +156,9 @@ async def test_a_refund_that_is_not_done_or_came_back_does_not_count(mall: Marke
         await mall.hear(now, refunded=back, refunds=(seen,), pg_payment_id=payment.pg_payment_id)
         assert (await Refund.objects().get(Refund.id == refund.id)).status == RefundStatus(status)
         assert await sums(mall, today) == [(26_000, refunded, 1)], status
+    # Nor does it beside another one.
+    await give_back(order, 1_000, mall.time())
+    assert await sums(mall, today) == [(26_000, 1_000, 1)]
 
 
 async def test_refunds_from_before_that_was_written_down_have_the_moment_of_their_event(
@@ -174,7 +179,7 @@ async def test_refunds_from_before_that_was_written_down_have_the_moment_of_thei
 
 
 async def test_a_second_payment_is_no_sale_and_its_way_back_no_refund(market: Market) -> None:
-    order = await sell(market, datetime(2026, 11, 22, 3, tzinfo=UTC))
+    order = await sell(market, NOON)
     account = market.accounts[0].id
     second = Payment(order=order.id, account=account, provider="toss", way="card", amount=26_000, currency="KRW")
     await Payment.insert(second)
@@ -186,6 +191,8 @@ async def test_a_second_payment_is_no_sale_and_its_way_back_no_refund(market: Ma
     assert await market.hear(now, refunded=26_000, refunds=(seen,))
     assert (await Refund.objects().get(Refund.id == refund.id)).status == RefundStatus.SUCCEEDED
     assert await sums(market, spans("2026-11-22")) == [(26_000, 0, 1)]
+    await give_back(order, 1_000, NOON)
+    assert await sums(market, spans("2026-11-22")) == [(26_000, 1_000, 1)]
 
 
 async def test_money_of_another_amount_is_no_sale(mall: Market, customer: Customer) -> None:
@@ -219,11 +226,10 @@ async def test_a_deposit_that_the_bank_takes_back_was_no_sale(mall: Market, cust
 
 
 async def test_currencies_never_mix_and_the_shops_own_stands_first(market: Market) -> None:
-    noon = datetime(2026, 11, 22, 3, tzinfo=UTC)
-    await sell(market, noon, 1_250, currency="EUR")
-    order = await sell(market, noon, 26_000)
-    await sell(market, noon, 1_999, currency="USD")
-    await give_back(order, 500, noon)
+    await sell(market, NOON, 1_250, currency="EUR")
+    order = await sell(market, NOON, 26_000)
+    await sell(market, NOON, 1_999, currency="USD")
+    await give_back(order, 500, NOON)
     found = await sales_of(market.haru, spans("2026-11-21", "2026-11-22"))
     assert [(each.currency, each.total) for each in found] == [
         ("KRW", Sales(Money(26_000), Money(500), 1)),
@@ -234,9 +240,8 @@ async def test_currencies_never_mix_and_the_shops_own_stands_first(market: Marke
 
 
 async def test_another_shops_sales_are_its_own(market: Market) -> None:
-    noon = datetime(2026, 11, 22, 3, tzinfo=UTC)
-    order = await sell(market, noon, 16_000, market.spoon)
-    await give_back(order, 1_000, noon)
+    order = await sell(market, NOON, 16_000, market.spoon)
+    await give_back(order, 1_000, NOON)
     assert await sums(market, spans("2026-11-22")) == []
     [found] = await sales_of(market.namu, spans("2026-11-22"))
     assert found.total == Sales(Money(16_000), Money(1_000), 1)

@@ -13,9 +13,7 @@ from app.payments.tables import Payment
 from tests.mall import Customer, hear_all
 from tests.shopping import Market
 from tests.test_desk_orders import place
-from tests.test_sales import sell, spans
-
-NOON = datetime(2026, 11, 22, 3, tzinfo=UTC)
+from tests.test_sales import NOON, sell, spans
 
 
 def today() -> Span:
@@ -80,6 +78,13 @@ async def test_ways_are_told_apart_by_pg_method_and_currency(mall: Market, custo
         ("portone", "card", Money(0), 0, 0),
         ("toss", "card", Money(1_250, "EUR"), 1, 100),
     ]
+
+
+async def test_another_shops_attempts_are_its_own(market: Market) -> None:
+    await sell(market, NOON, 16_000, market.spoon)
+    assert await ways_of(market.haru, today()) == []
+    [way] = await ways_of(market.namu, today())
+    assert (way.attempts, way.orders, way.amount) == (1, 1, Money(16_000))
 
 
 async def test_amounts_are_of_the_days_of_the_payments_and_attempts_of_the_days_on_which_they_began(
