@@ -4,7 +4,7 @@ from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 
 from app.database import DB
 
-ID = "2026-11-23T06:00:00:000000"
+ID = "2026-11-23T11:00:00:000000"
 VERSION = "1.38.0"
 DESCRIPTION = "When a refund was done, and indexes for the desk's sales"
 

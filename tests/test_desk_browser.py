@@ -14,6 +14,8 @@ pytestmark = pytest.mark.browser
 KINDS = {
     "orders",
     "orders-one",
+    "sales",
+    "members",
     "products",
     "products-new",
     "products-one",
