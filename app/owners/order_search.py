@@ -17,7 +17,7 @@ from app.language import Translator
 from app.orders.states import PAYABLE, OrderStatus
 from app.orders.tables import Order
 from app.payments.providers import PROVIDERS
-from app.payments.tables import ProviderAccount
+from app.payments.tables import Payment, ProviderAccount
 from app.shops.tables import Shop
 from app.shops.tenancy import NotFound
 
@@ -25,7 +25,7 @@ STATES = (CONFIRMING, *OrderStatus)
 # More orders than this under one text are not looked through: a longer text finds fewer.
 MOST_FOUND = 500
 # So many payments of a PG are looked up at once.
-FEW = 5_000
+FEW = 20_000
 # Of a pill's number: what is more is "999+".
 MOST_COUNTED = 1_000
 # Ids are made a moment after `created_at` is read.
@@ -148,11 +148,11 @@ async def _undecided() -> list[UUID]:
     return [UUID(str(row["id"])) for row in rows]
 
 
-async def _tried_at(shop: Shop, provider: str) -> Where | WhereRaw:
+async def _tried_at(shop: Shop, provider: str) -> And | Where | WhereRaw:
     """The orders with any payment at this PG, however it ended.
 
-    Where there are few of them they are all looked up; else the list is read until it is full, and each of its orders
-    asked for such a payment. Either way an index answers.
+    Where there are few of them they are all looked up; else the list is read from the newest of them until it is full,
+    and each of its orders asked for such a payment. Either way an index answers.
     """
     ours = (ProviderAccount.shop == shop.id) & (ProviderAccount.provider == provider)
     accounts = [row["id"] for row in await ProviderAccount.select(ProviderAccount.id).where(ours)]
@@ -163,7 +163,16 @@ async def _tried_at(shop: Shop, provider: str) -> Where | WhereRaw:
     tried = await Order.raw(f"SELECT count(*) AS tried FROM ({payments} LIMIT {FEW + 1}) AS found", *accounts)
     if tried[0]["tried"] <= FEW:
         return WhereRaw(f"orders.id IN ({payments})", *accounts)
-    return WhereRaw(f'EXISTS ({payments} AND p."order" = orders.id)', *accounts)
+    newest = [await _newest_at(account) for account in accounts]
+    return (Order.id <= max(order for order in newest if order)) & WhereRaw(
+        f'EXISTS ({payments} AND p."order" = orders.id)', *accounts
+    )
+
+
+async def _newest_at(account: UUID) -> UUID | None:
+    tried = Payment.select(Payment.order).where(Payment.account == account)
+    row = await tried.order_by(Payment.order, ascending=False).first()
+    return row["order"] if row else None
 
 
 async def _find(shop: Shop, text: str) -> list[UUID]:
