@@ -59,11 +59,14 @@ class Played:
         }
 
 
+def with_history(folder: Path) -> tuple[str, ...]:
+    return tuple(argument for argument in demo(folder) if argument != "--empty")
+
+
 @pytest.fixture(scope="module")
 def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
     folder = tmp_path_factory.mktemp("history")
-    arguments = ("demo", "--data", str(folder), "--port", "0", "--sandbox-port", "0")
-    with running(*arguments, until=READY) as lines:
+    with running(*with_history(folder), until=READY) as lines:
         yield Played(folder, lines)
 
 
@@ -164,20 +167,23 @@ def test_every_page_of_the_desk_has_something_to_show(played: Played) -> None:
             assert shown in browser.get(f"{facts['shop_url']}/owner/{page}").text, page
 
 
-def test_who_wants_it_gets_an_empty_shop(tmp_path: Path) -> None:
-    with running(*demo(tmp_path), until=READY) as lines:
-        assert Played(tmp_path, lines).ask("SELECT count(*) FROM orders") == [(0,)]
+def test_who_wants_it_gets_an_empty_shop_which_stays_empty(tmp_path: Path) -> None:
+    for arguments in (demo(tmp_path), with_history(tmp_path)):
+        with running(*arguments, until=READY) as lines:
+            assert Played(tmp_path, lines).ask("SELECT count(*) FROM orders") == [(0,)]
 
 
 def test_with_a_real_pgs_keys_there_is_no_history(tmp_path: Path) -> None:
-    arguments = ("demo", "--data", str(tmp_path), "--port", "0", "--sandbox-port", "0")
-    with running(*arguments, until=READY, TOSS_CLIENT_KEY="test_ck_a", TOSS_SECRET_KEY="test_sk_a") as lines:
+    with running(
+        *with_history(tmp_path), until=READY, TOSS_CLIENT_KEY="test_ck_a", TOSS_SECRET_KEY="test_sk_a"
+    ) as lines:
         assert Played(tmp_path, lines).ask("SELECT count(*) FROM orders") == [(0,)]
 
 
 def test_one_that_is_cut_short_leaves_a_new_folder(tmp_path: Path) -> None:
-    arguments = ("demo", "--data", str(tmp_path), "--port", "0", "--sandbox-port", "0")
-    with subprocess.Popen(command(*arguments), env=environment(), stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command(*with_history(tmp_path)), env=environment(), stdout=subprocess.PIPE, text=True
+    ) as process:
         assert process.stdout is not None
         assert "five weeks" in process.stdout.readline()
         book = tmp_path / UNFINISHED / SHOP_FILE
