@@ -106,9 +106,10 @@ def _plan_nights(past: Past, until: datetime) -> None:
     midnight = until.astimezone(ZoneInfo("Asia/Seoul")).replace(hour=0, minute=0, second=0, microsecond=0)
     for number in range(NOTICED):
         for hour in (1, 7, 13, 19):
-            past.at(midnight - timedelta(days=number, hours=-hour), past.look_after)
+            past.at(midnight - timedelta(days=number) + timedelta(hours=hour), past.look_after)
+    after_three = midnight + timedelta(hours=3, minutes=10)
     for number in COMPARED:
-        past.at(midnight - timedelta(days=number, hours=-3, minutes=-10), lambda: past.sweep("compare"))
+        past.at(after_three - timedelta(days=number), lambda: past.sweep("compare"))
     past.at(until - timedelta(seconds=60), lambda: past.sweep("reconcile", "expire", *SELDOM))
 
 
