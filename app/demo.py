@@ -236,11 +236,18 @@ async def _open_shops(settings: Settings) -> list[tuple[Shop, ProviderAccount, C
     for shop in shops:
         for contract in contracts_of(shop.domain, has_all=shop is shops[0]):
             known = settings.gateways[contract.provider]
-            [account] = await adopt(
-                ring, shop, contract.provider, [known if known.credentials else replace(known, **contract.gateway)]
-            )
-            contracts.append((shop, account, contract))
+            gateway = known if known.credentials else replace(known, **contract.gateway)
+            adopted = await adopt(ring, shop, contract.provider, [gateway])
+            contracts.append((shop, adopted[0] if adopted else await _account_before(shop, contract), contract))
     return contracts
+
+
+async def _account_before(shop: Shop, contract: Contract) -> ProviderAccount:
+    """Where the owner has added an account of their own since: what was paid by this one stays with it."""
+    ours = (ProviderAccount.shop == shop.id) & (ProviderAccount.provider == contract.provider)
+    account = await ProviderAccount.objects().where(ours, ProviderAccount.from_environment.eq(True)).first()
+    assert account is not None
+    return account
 
 
 def _at_sandbox(demo: Demo, contracts: Sequence[tuple[Shop, ProviderAccount, Contract]]) -> list[dict[str, Any]]:

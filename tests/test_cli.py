@@ -5,12 +5,14 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -92,6 +94,11 @@ def facts_of(folder: Path) -> dict:
     return json.loads((folder / "demo.json").read_text())
 
 
+def accounts_of(folder: Path) -> list[str]:
+    """The last part of the webhook addresses: the accounts' ids."""
+    return [account["webhook_url"].rpartition("/")[2] for account in facts_of(folder)["accounts"]]
+
+
 def test_the_demo_says_where_it_is_and_keeps_its_data(tmp_path: Path) -> None:
     with running(*demo(tmp_path), until="Sellog is ready at") as lines:
         facts = facts_of(tmp_path)
@@ -119,6 +126,20 @@ def test_the_demo_has_what_there_is_to_try(tmp_path: Path) -> None:
         for picture in pictures:
             answer = httpx.get(base + picture.split('"')[0])
             assert answer.headers["content-type"] == "image/svg+xml"
+
+
+def test_the_demo_starts_again_when_its_owner_has_added_an_account(tmp_path: Path) -> None:
+    with running(*demo(tmp_path), until="Sellog is ready at"):
+        before = accounts_of(tmp_path)
+    with closing(sqlite3.connect(tmp_path / "shop.sqlite", isolation_level=None)) as shops:
+        names = [row[1] for row in shops.execute("PRAGMA table_info(provider_accounts)")]
+        theirs = {"id": f"'{uuid4()}'", "account_key": "account_key || '-own'", "from_environment": "0"}
+        values = ", ".join(theirs.get(name, name) for name in names)
+        shops.execute(
+            f"INSERT INTO provider_accounts ({', '.join(names)}) SELECT {values} FROM provider_accounts LIMIT 1"
+        )
+    with running(*demo(tmp_path), until="Sellog is ready at"):
+        assert accounts_of(tmp_path) == before
 
 
 def test_a_taken_port_gets_one_sentence(tmp_path: Path) -> None:

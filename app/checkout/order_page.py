@@ -313,7 +313,7 @@ class OrderPage:
 
     def timeline(self, _: Translator) -> list[TimelineEntry]:
         """What happened, oldest first, as far as the shopper needs it."""
-        entries = [TimelineEntry(_("주문"), self.order.created_at)]
+        entries = [TimelineEntry(_("주문 접수"), self.order.created_at)]
         for payment in self.payments:
             if payment.status in (PaymentStatus.FAILED, PaymentStatus.CANCELLED) and payment.failure_code != "REPLACED":
                 cancelled = payment.status == PaymentStatus.CANCELLED
