@@ -8,6 +8,7 @@ import pytest
 
 from app.owners.roles import Role
 from app.owners.sales_period import MOST
+from app.payments.tables import Payment
 from app.shops.tables import Shop
 from tests.desk import Desks, Person
 from tests.mall import Customer
@@ -42,6 +43,13 @@ async def test_every_member_sees_the_sales(mall: Market, customer: Customer, rol
     said = text_of(await see(person))
     for told in ("매출", "26,000원", "결제된 주문 1", "토스페이먼츠", "카드·간편결제", "100%", "들어온 주문"):
         assert told in said, told
+
+
+async def test_a_way_to_pay_that_is_not_offered_any_more_keeps_its_name(mall: Market, customer: Customer) -> None:
+    boss = await Desks(mall).member(mall.haru)
+    await customer.pay(mall.mug, "toss")
+    await Payment.update({Payment.way: "payco"}, force=True)
+    assert "payco" in text_of(await see(boss))
 
 
 async def test_a_shop_without_orders_is_told_so(market: Market, boss: Person) -> None:

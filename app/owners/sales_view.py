@@ -82,9 +82,10 @@ def days_text(first: date, last: date, today: date, lang: str) -> str:
 
 def way_view(way: WaySales, _: Translator) -> WayView:
     traits = PROVIDERS[way.provider].traits
+    known = traits.ways.get(way.way)
     return WayView(
         provider=_(traits.label),
-        way=_(traits.ways[way.way].label),
+        way=_(known.label) if known else way.way,
         attempts=way.attempts,
         rate=way.rate,
         median=time_text(way.median, _),
