@@ -2,16 +2,19 @@
 
 import json
 import re
+from dataclasses import fields
 
 import pytest
 
 from app.database import write_transaction
 from app.language import translator
 from app.owners import audit
-from app.owners.audit import WORDS, Action, redacted
+from app.owners.audit import DETAILS, WORDS, Action, redacted
 from app.owners.paging import SIZE
 from app.owners.roles import Role
+from app.owners.settings_form import FIELDS
 from app.owners.tables import AuditEntry
+from app.shops.catalogue import Details
 from tests.desk import Desks, Person
 from tests.shopping import Market
 
@@ -35,6 +38,19 @@ def link(text: str, rel: str) -> str:
 def test_every_action_has_words() -> None:
     assert set(WORDS) == set(Action)
     assert all(translator("en")(words) != words for words in WORDS.values())
+
+
+def test_whatever_can_be_changed_at_the_desk_has_words() -> None:
+    assert {*FIELDS, *(field.name for field in fields(Details)), "stock", "role", "place"} <= set(DETAILS)
+
+
+async def test_what_was_left_empty_is_left_out(market: Market, boss: Person) -> None:
+    await fill(market, 1, amount=4000, restock=0, note="", other="x")
+    page = (await boss.http.get("/haru/owner/audit")).text
+    assert "금액: 4000" in page
+    assert "other: x" in page
+    assert "수량" not in page
+    assert "적어 둔 말" not in page
 
 
 async def test_an_entry_is_part_of_what_it_tells_about(market: Market) -> None:
@@ -109,8 +125,8 @@ async def test_the_log_shows_what_was_done_and_nothing_of_another_shop(
     await fill(market, 1, role=Role.STAFF, note="<b>&")
     page = (await boss.http.get("/haru/owner/audit")).text
     assert "함께 일할 사람을 정했습니다" in page
-    assert "role: staff" in page
-    assert "note: &lt;b&gt;&amp;" in page
+    assert "역할: staff" in page
+    assert "적어 둔 말: &lt;b&gt;&amp;" in page
     other = await desks.member(market.namu)
     assert "number 001" not in (await other.http.get("/namu/owner/audit")).text
     assert "여기에는 기록이 없어요" in (await other.http.get("/namu/owner/audit")).text

@@ -73,6 +73,41 @@ WORDS = {
     Action.CONTRACT_MOVED: N_("결제사의 자리를 옮겼습니다"),
 }
 
+DETAILS = {
+    "amount": N_("금액"),
+    "reason": N_("까닭"),
+    "restock": N_("다시 내놓을 수량"),
+    "note": N_("적어 둔 말"),
+    "kind": N_("종류"),
+    "day": N_("날"),
+    "events": N_("알림 수"),
+    "status": N_("상태"),
+    "since": N_("첫날"),
+    "until": N_("마지막 날"),
+    "role": N_("역할"),
+    "place": N_("자리"),
+    "fields": N_("바꾼 칸"),
+    "name": N_("이름"),
+    "price": N_("가격"),
+    "stock": N_("재고"),
+    "max_per_order": N_("한 번에 살 수 있는 수량"),
+    "description": N_("설명"),
+    "facts": N_("알아 둘 것"),
+    "image_url": N_("그림 주소"),
+    "image_alt": N_("그림 설명"),
+    "tagline": N_("한 줄 소개"),
+    "legal": N_("사업자 정보"),
+    "accent": N_("가게 색"),
+    "logo_url": N_("로고 주소"),
+    "locale": N_("가게의 말"),
+    "time_zone": N_("시간대"),
+    "currency": N_("통화"),
+    "hold_minutes": N_("결제를 기다리는 시간 (분)"),
+    "late_deposit": N_("기한이 지나 들어온 입금"),
+    "alert_email": N_("알림 받을 이메일"),
+}
+"""What the names of details mean. One that is none of them stands as it is."""
+
 # Who did it, where nobody was signed in.
 COMMAND = "./sellog"
 

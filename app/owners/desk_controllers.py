@@ -8,7 +8,7 @@ from litestar.params import FromQuery
 from litestar.response import Redirect
 
 from app.owners.admission import Member, needs
-from app.owners.audit import WORDS
+from app.owners.audit import DETAILS, WORDS
 from app.owners.frame import desk_page, links_of
 from app.owners.paging import page_of
 from app.owners.roles import Role
@@ -38,4 +38,6 @@ class DeskController(Controller):
 
 
 def _details(entry: AuditEntry) -> list[tuple[str, str]]:
-    return [(name, str(value)) for name, value in json.loads(entry.details).items()]
+    """What each is, to be translated, and its value; what was left empty is left out."""
+    found = json.loads(entry.details).items()
+    return [(DETAILS.get(name, name), str(value)) for name, value in found if value not in ("", 0, None)]
