@@ -53,7 +53,7 @@ OWNER = "owner@sellog.example"
 WEBHOOK_TIME_SCALE = 1 / 60
 
 # Where a history is written before it is whole.
-UNFINISHED = "unfinished"
+UNFINISHED = ".sellog-unfinished"
 
 SHOP_FILE, BOOK_FILE = "shop.sqlite", "sandbox.sqlite"
 FILES = (SHOP_FILE, f"{SHOP_FILE}-wal", f"{SHOP_FILE}-shm", BOOK_FILE, "demo.json", "demo.log", "demo.key")
@@ -136,10 +136,13 @@ def _prepare(folder: Path, reset: bool) -> IO[str]:
         folder.mkdir(parents=True, exist_ok=True)
         lock = (folder / "demo.lock").open("w")
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if reset or not (folder / SHOP_FILE).exists():
+        if reset:
             for name in FILES:
                 (folder / name).unlink(missing_ok=True)
-            shutil.rmtree(folder / UNFINISHED, ignore_errors=True)
+        if (folder / UNFINISHED).exists():
+            shutil.rmtree(folder / UNFINISHED)
+            if not (folder / SHOP_FILE).exists():
+                (folder / BOOK_FILE).unlink(missing_ok=True)
         (folder / "demo.log").touch()
     except BlockingIOError:
         raise NoFolder(f"Another demo is running on {folder}: stop it, or choose another folder with --data.") from None

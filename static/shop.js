@@ -52,6 +52,12 @@ for (const button of document.querySelectorAll(".copy")) {
   });
 }
 
+// htmx would keep a link that it listens to from being followed; what begins with one listens to the document instead.
+document.addEventListener("click", ({ target }) => {
+  const link = target.closest?.("[data-begins]");
+  if (link) document.body.dispatchEvent(new Event(link.dataset.begins, { bubbles: true }));
+});
+
 // An answer that changes nothing is not swapped in: the seal would start turning anew, and a screen reader would speak again.
 let lastStatus = "";
 document.addEventListener("htmx:beforeSwap", ({ detail }) => {

@@ -124,6 +124,17 @@ def test_an_owner_refunds_an_order_by_keyboard_alone(page: Page, demo: Demo) -> 
     expect(page.locator(".status[data-status=partially_refunded]").first).to_be_visible(timeout=20_000)
 
 
+def test_a_file_of_orders_comes_and_the_page_tells_how_far_it_is(page: Page, demo: Demo) -> None:
+    number = buy(page, demo)
+    sign_in(page, demo)
+    for _ in range(2):
+        with page.expect_download() as download:
+            page.get_by_role("link", name="이 목록 내려받기 (CSV)").click()
+        assert number in download.value.path().read_text(encoding="utf-8")
+        expect(page.locator("#export")).to_contain_text("건을 모두 내려보냈습니다.")
+        expect(page.locator("#export")).to_have_attribute("hx-trigger", "export-begins from:body")
+
+
 def test_an_order_that_is_being_decided_turns_on_the_owners_page_by_itself(page: Page, demo: Demo) -> None:
     reference = go_to_window(page, demo)
     demo.fault(kind="answer_lost_after", reference=reference)

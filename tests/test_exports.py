@@ -51,7 +51,7 @@ async def test_the_page_tells_how_far_a_long_file_has_come(
     assert (await boss.http.get(again)).status_code == 200
     ended = await boss.http.get(progress)
     assert "5건을 모두 내려보냈습니다." in ended.text
-    assert 'hx-trigger="click from:#csv"' in ended.text
+    assert 'hx-trigger="export-begins from:body"' in ended.text
 
 
 async def test_a_file_that_never_begins_is_not_waited_for_for_ever(market: Market, boss: Person) -> None:

@@ -1,12 +1,13 @@
 """What signing in leaves behind goes away once it is of no use, and a mailed link with the mail."""
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from app import clock
-from app.database import write_transaction
+from app.database import DB, write_transaction
 from app.main import handlers_of
 from app.messages import delivering
 from app.messages.delivering import Courier
@@ -16,7 +17,7 @@ from app.owners.forgetting import AT_ONCE, KEPT, forget_old
 from app.owners.logins import IDLE, hash_of
 from app.owners.resetting import VALID
 from app.owners.tables import Export, Guess, Login, PasswordReset
-from app.owners.throttling import FORGOTTEN
+from app.owners.throttling import FORGOTTEN, Bucket, _count
 from app.settings import MailServer, Settings
 from tests.desk import PASSWORD, Desks, Person
 from tests.post_office import PostOffice, open_office
@@ -63,6 +64,32 @@ async def test_counts_of_browsers_and_networks_go_after_a_day(market: Market, bo
     market.time.go_on(seconds=FORGOTTEN.total_seconds() + 1)
     await market.work()
     assert await Guess.count() == 0
+
+
+async def test_what_is_counted_on_just_now_is_left_for_later(market: Market) -> None:
+    """Locked one by one in another order, both would wait for each other on PostgreSQL."""
+    if DB.engine_type != "postgres":
+        return
+    first, second = sorted((Bucket(f"bucket {number}", 5) for number in range(2)), key=lambda bucket: bucket.key)
+    long_ago = clock.now() - timedelta(days=3)
+    for bucket in (second, first):
+        await Guess.insert(Guess(bucket=bucket.key, tries=1, tried_at=long_ago, free_at=long_ago))
+    begun, swept = asyncio.Event(), asyncio.Event()
+
+    async def sweep() -> None:
+        await begun.wait()
+        await forget_old()
+        swept.set()
+
+    async def sign_in() -> None:
+        async with write_transaction():
+            await _count(first, clock.now())
+            begun.set()
+            await asyncio.wait_for(swept.wait(), 10)
+            await _count(second, clock.now())
+
+    await asyncio.gather(sweep(), sign_in())
+    assert await Guess.count() == 2
 
 
 async def test_very_many_go_in_small_batches(market: Market, boss: Person, monkeypatch: pytest.MonkeyPatch) -> None:

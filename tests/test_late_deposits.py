@@ -147,3 +147,17 @@ async def test_the_owner_reads_why_the_money_goes_back(mall: Market, customer: C
     page = await boss.http.get(f"/haru/owner/orders/{(await mall.only_order()).number}")
     assert "입금 기한이 지나 자동 환불" in page.text
     assert "기한 뒤에 들어온 돈" in page.text
+
+
+async def test_whose_deposit_goes_back_is_not_told_that_none_has_come(mall: Market, customer: Customer) -> None:
+    await choose(mall, LateDeposit.REFUND)
+    await customer.pay(mall.mug, "toss", WAY)
+    await deposit(mall)
+    passed = {Payment.deposit_due_at: mall.time() - timedelta(minutes=5)}
+    await Payment.update(passed, force=True)
+    await Order.update({Order.expires_at: mall.time() + timedelta(hours=20)}, force=True)
+    await hear_all(mall)
+    await work_for(mall, days=2)
+    assert (await only_refund()).kind == RefundKind.LATE
+    assert (await mall.only_order()).status == OrderStatus.EXPIRED
+    assert "deposit_expired" not in await mails(mall)

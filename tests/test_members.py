@@ -11,7 +11,7 @@ from app.database import write_transaction
 from app.messages.tables import Message
 from app.owners.roles import Role
 from app.owners.tables import AuditEntry, Membership, Owner, PasswordReset
-from app.owners.team import LastOwner, change_role, dismiss, find_owner, give_role, role_of
+from app.owners.team import LastOwner, add_owner, change_role, dismiss, find_owner, give_role, role_of
 from tests.desk import PASSWORD, Desks, Person
 from tests.shopping import BASE, Market
 
@@ -162,6 +162,26 @@ async def test_the_last_owner_stays(market: Market, desks: Desks, boss: Person, 
     assert (answer.status_code, answer.headers["location"]) == (303, "/login")
     assert (await boss.http.get(PAGE)).status_code == (404 if what == "remove" else 403)
     assert (await roles(market))[another.email] == "owner"
+
+
+async def test_an_owner_who_never_set_a_password_is_not_the_one_that_stays(
+    market: Market, desks: Desks, boss: Person
+) -> None:
+    async with write_transaction():
+        await give_role(await add_owner(NEW), market.haru, Role.OWNER)
+    assert (await boss.post(f"{await path_of(boss)}/remove")).status_code == 409
+    assert (await roles(market))[boss.email] == "owner"
+
+
+async def test_nobodys_letter_box_is_filled_with_invitations(market: Market, boss: Person) -> None:
+    for _ in range(3):
+        assert (await boss.post(PAGE, email=NEW, role="viewer")).status_code == 303
+        assert (await boss.post(f"{PAGE}/{(await find_owner(NEW)).id}/remove")).status_code == 303
+    again = await boss.post(PAGE, email=NEW, role="viewer")
+    assert again.status_code == 429
+    assert int(again.headers["retry-after"]) > 0
+    assert "너무 여러 번 초대했습니다" in again.text
+    assert (await boss.post(PAGE, email="another@example.com", role="viewer")).status_code == 303
 
 
 async def test_of_two_owners_who_remove_each_other_at_once_one_stays(market: Market, desks: Desks) -> None:

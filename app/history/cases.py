@@ -17,6 +17,7 @@ def plan_haru(trade: Trade) -> None:
     trade.ago(_refund_failed, days=16)
     trade.ago(_refunded_at_the_console, days=12, hours=3)
     trade.ago(_paid_too_late, days=10, hours=5)
+    trade.ago(_refunded_whole, days=11)
     trade.ago(_disputed, days=9, hours=2)
     trade.ago(_wrong_amount_settled, days=8, hours=6)
     trade.ago(_refunded_in_parts, days=7, hours=1)
@@ -104,6 +105,11 @@ async def _wrong_amount_settled(trade: Trade) -> None:
     trade.past.later(partial(trade.desk.retry_refund, order), days=1, hours=4)
     note = "다시 환불해 두 기록이 맞습니다"
     trade.past.later(partial(trade.desk.close_difference, order, note), days=1, hours=5)
+
+
+async def _refunded_whole(trade: Trade) -> None:
+    order = await trade.customer("soyoung.ko").buy(trade.products[SOAP], 1, trade.offers["toss:card"])
+    trade.past.later(partial(trade.desk.refund, order, "배송 중 파손", restock=True), days=2)
 
 
 async def _refunded_in_parts(trade: Trade) -> None:

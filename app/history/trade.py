@@ -13,6 +13,7 @@ from app.history.past import Past
 from app.orders.states import OrderStatus
 from app.orders.tables import Order
 from app.payments.accounts import Offer
+from app.payments.tables import Payment
 from app.shops.tables import Product, Shop
 
 # Of a hundred visits, by the hour: quiet nights, a little at noon, most after dinner.
@@ -151,6 +152,16 @@ class Trade:
             await self.desk.refund(order, chance.choice(PART), part, holder="김보람")
         else:
             await self.desk.refund(order, chance.choice(REASONS), restock=chance.random() < 0.6, holder="이도윤")
+        self.past.later(partial(self._arrive, order), hours=5)
+
+    async def _arrive(self, order: Order) -> None:
+        """The bank has transferred what goes back to an account; other refunds are done by then."""
+        paid = await Payment.objects().where(Payment.order == order.id, Payment.refunded_amount > 0).first()
+        if paid is None:
+            return
+        [known] = self.past.book.with_reference(paid.reference)
+        if "complete" in self.past.console.verbs(known):
+            self.past.console.act("complete", paid.reference)
 
     def _office_hours(self, days: float) -> datetime:
         day = (clock.now() + timedelta(days=days)).astimezone(self.zone)

@@ -6,7 +6,7 @@ from piccolo.columns.combination import And, Where
 
 from app import clock
 from app.owners import throttling
-from app.owners.tables import Export, Guess, Login, PasswordReset
+from app.owners.tables import Export, Login, PasswordReset
 from app.rows import Row
 
 # So long after their time somebody may still ask what they were.
@@ -23,7 +23,8 @@ async def forget_old() -> None:
     await _forget(Login, Login.expires_at < now - KEPT)
     await _forget(PasswordReset, PasswordReset.expires_at < now - KEPT)
     await _forget(Export, Export.seen_at < now - KEPT)
-    await _forget(Guess, Guess.tried_at < now - throttling.FORGOTTEN)
+    while await throttling.clear_forgotten(now):
+        pass
 
 
 async def _forget(table: type[Row], is_old: And | Where) -> None:

@@ -11,7 +11,8 @@ from app.owners.audit import Action
 from app.owners.resetting import new_link
 from app.owners.roles import WORDS, Role
 from app.owners.tables import Owner
-from app.owners.team import add_owner, join
+from app.owners.team import add_owner, join, normal_address
+from app.owners.throttling import admit, buckets_for_inviting
 from app.settings import Settings
 from app.shops.tables import Shop
 
@@ -20,11 +21,12 @@ VALID = timedelta(days=3)
 
 
 async def invite(settings: Settings, shop: Shop, email: str, role: Role, by: str) -> bool:
-    """A member from now on; False where they are one already. Raises team.BadAddress.
+    """A member from now on; False where they are one already. Raises team.BadAddress and TooManyTries.
 
     They are told by mail, where mails go out at all. Whoever has no password yet finds a link there that sets one: it
     is shown to nobody else, because it opens every shop that they work for.
     """
+    await admit(buckets_for_inviting(shop.id, normal_address(email)))
     async with write_transaction():
         owner = await add_owner(email)
         if not await join(owner, shop, role):

@@ -12,9 +12,10 @@ from app.owners.admission import Member, needs
 from app.owners.audit import Action, from_to
 from app.owners.frame import desk_page
 from app.owners.inviting import invite
-from app.owners.login_controllers import fields_of
+from app.owners.login_controllers import fields_of, retry_after
 from app.owners.roles import WORDS, Role
 from app.owners.team import BadAddress, LastOwner, change_role, dismiss, find_member, list_members
+from app.owners.throttling import TooManyTries
 
 MAY = {
     Role.VIEWER: N_("주문과 매출을 봅니다."),
@@ -36,7 +37,10 @@ SAID = {
 WRONG_ADDRESS = N_("이메일 주소를 다시 확인해 주세요. 예: minji.kim@example.com")
 WRONG_ROLE = N_("목록에서 하나 골라 주세요.")
 IS_MEMBER = N_("이미 함께 일하는 분이에요. 역할은 위의 목록에서 바꿔 주세요.")
-NO_OWNER_LEFT = N_("사장님이 한 분은 남아야 해요. 먼저 다른 분을 사장님으로 정해 주세요.")
+TOO_MANY = N_("너무 여러 번 초대했습니다. 잠시 뒤에 다시 해 주세요.")
+NO_OWNER_LEFT = N_(
+    "비밀번호를 정한 사장님이 한 분은 남아야 해요. 먼저 다른 분을 사장님으로 정하고, 들어와 보게 해 주세요."
+)
 
 
 class MembersController(Controller):
@@ -55,6 +59,8 @@ class MembersController(Controller):
             return await _page(request, member, 422, form, {"role": WRONG_ROLE})
         try:
             is_new = await invite(settings, member.shop, form["email"], role, member.owner.email)
+        except TooManyTries as refusal:
+            return await _page(request, member, 429, form, {"email": TOO_MANY}, retry_after(refusal))
         except BadAddress:
             return await _page(request, member, 422, form, {"email": WRONG_ADDRESS})
         if not is_new:
@@ -112,10 +118,11 @@ async def _page(
     code: int,
     form: dict[str, str] | None = None,
     errors: dict[str, str] | None = None,
+    headers: dict[str, str] | None = None,
     **context: str,
 ) -> Response:
     said = {"said": "", "problem": "", **context}
-    return desk_page(
+    answer = desk_page(
         request,
         member,
         "owner/members.html",
@@ -126,3 +133,5 @@ async def _page(
         roles=[(role, WORDS[role], MAY[role]) for role in Role],
         **said,
     )
+    answer.headers.update(headers or {})
+    return answer

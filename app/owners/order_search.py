@@ -137,7 +137,8 @@ async def count_states(shop: Shop) -> dict[str, int]:
         for row in await Order.select(Order.status).where(theirs):
             found[row["status"]] -= 1
             confirming += 1
-    return {CONFIRMING: confirming, **found}
+    # An order may have moved between the two.
+    return {CONFIRMING: confirming, **{status: max(orders, 0) for status, orders in found.items()}}
 
 
 async def _undecided() -> list[UUID]:
@@ -151,8 +152,8 @@ async def _undecided() -> list[UUID]:
 async def _tried_at(shop: Shop, provider: str) -> And | Where | WhereRaw:
     """The orders with any payment at this PG, however it ended.
 
-    Where there are few of them they are all looked up; else the list is read from the newest of them until it is full,
-    and each of its orders asked for such a payment. Either way an index answers.
+    Where there are few of them they are all looked up; else the list is read between the newest and the oldest of them
+    until it is full, and each of its orders asked for such a payment. Either way an index answers.
     """
     ours = (ProviderAccount.shop == shop.id) & (ProviderAccount.provider == provider)
     accounts = [row["id"] for row in await ProviderAccount.select(ProviderAccount.id).where(ours)]
@@ -163,16 +164,26 @@ async def _tried_at(shop: Shop, provider: str) -> And | Where | WhereRaw:
     tried = await Order.raw(f"SELECT count(*) AS tried FROM ({payments} LIMIT {FEW + 1}) AS found", *accounts)
     if tried[0]["tried"] <= FEW:
         return WhereRaw(f"orders.id IN ({payments})", *accounts)
-    newest = [await _newest_at(account) for account in accounts]
+    oldest, newest = [], []
+    for account in accounts:
+        if (ends := await _ends_at(account)) is not None:
+            oldest.append(ends[0])
+            newest.append(ends[1])
     # PostgreSQL would look all of them up for an EXISTS.
     is_tried = WhereRaw(f'({payments} AND p."order" = orders.id LIMIT 1) IS NOT NULL', *accounts)
-    return (Order.id <= max(order for order in newest if order)) & is_tried
+    return (Order.id >= min(oldest)) & (Order.id <= max(newest)) & is_tried
 
 
-async def _newest_at(account: UUID) -> UUID | None:
-    tried = Payment.select(Payment.order).where(Payment.account == account)
-    row = await tried.order_by(Payment.order, ascending=False).first()
-    return row["order"] if row else None
+async def _ends_at(account: UUID) -> tuple[UUID, UUID] | None:
+    """The oldest and the newest order that was tried there; None without any."""
+    ends = [
+        await Payment.select(Payment.order)
+        .where(Payment.account == account)
+        .order_by(Payment.order, ascending=ascending)
+        .first()
+        for ascending in (True, False)
+    ]
+    return (ends[0]["order"], ends[1]["order"]) if ends[0] and ends[1] else None
 
 
 async def _find(shop: Shop, text: str) -> list[UUID]:

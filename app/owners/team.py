@@ -100,9 +100,11 @@ async def _hold_role(owner_id: UUID, shop: Shop) -> Role | None:
 
 
 async def _check_owner_stays(owner_id: UUID, shop: Shop, before: Role) -> None:
-    """Before somebody is an owner no more. Raises LastOwner."""
-    others = (Membership.shop == shop.id) & (Membership.owner != owner_id)
-    if before is Role.OWNER and not await Membership.exists().where(others, Membership.role == Role.OWNER):
+    """Before somebody is an owner no more. Who has no password yet may never come. Raises LastOwner."""
+    others = (Membership.shop == shop.id) & (Membership.owner != owner_id) & (Membership.role == Role.OWNER)
+    if before is Role.OWNER and not await Membership.exists().where(
+        others, Membership.owner.password_hash.is_not_null()
+    ):
         raise LastOwner
 
 

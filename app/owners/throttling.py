@@ -68,6 +68,11 @@ def buckets_for_changing(owner_id: UUID) -> list[Bucket]:
     return [Bucket(f"changing {owner_id}", 5)]
 
 
+def buckets_for_inviting(shop_id: UUID, email: str) -> list[Bucket]:
+    """For making somebody a member, who gets a mail each time."""
+    return [Bucket(f"invited {shop_id} {email}", 3), Bucket(f"inviting {shop_id}", 30)]
+
+
 def network_of(address: str) -> str:
     """An IPv4 address itself; of IPv6 the /64, all of which one customer has."""
     try:
@@ -95,7 +100,7 @@ async def forgive(buckets: Sequence[Bucket]) -> None:
         left = 0 if bucket.is_cleared_by_success else Guess.tries - 1
         counted = (Guess.bucket == bucket.key) & (Guess.tries > 0)
         await Guess.update({Guess.tries: left, Guess.free_at: now}).where(counted)
-    await _clear(now)
+    await clear_forgotten(now)
 
 
 async def _count(bucket: Bucket, now: datetime) -> None:
@@ -117,10 +122,12 @@ async def _count(bucket: Bucket, now: datetime) -> None:
         await Guess.update({Guess.free_at: now + wait}).where(Guess.bucket == bucket.key)
 
 
-async def _clear(now: datetime) -> None:
-    """Some of what is forgotten; what another transaction counts on just now is left."""
+async def clear_forgotten(now: datetime) -> int:
+    """Some of what is forgotten, and how much it was; what another transaction counts on just now is left."""
     skip = " FOR UPDATE SKIP LOCKED" if Guess._meta.db.engine_type == "postgres" else ""
-    await Guess.raw(
-        f"DELETE FROM guesses WHERE id IN (SELECT id FROM guesses WHERE tried_at < {{}} LIMIT {CLEARED}{skip})",
+    cleared = await Guess.raw(
+        "DELETE FROM guesses WHERE id IN "
+        f"(SELECT id FROM guesses WHERE tried_at < {{}} LIMIT {CLEARED}{skip}) RETURNING id",
         now - FORGOTTEN,
     )
+    return len(cleared)

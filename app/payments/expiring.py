@@ -18,8 +18,8 @@ from app.payments.concluding import look_again
 from app.payments.following import lock_order, move_order
 from app.payments.provider import Misconfigured, Unreachable
 from app.payments.providers import PROVIDERS
-from app.payments.states import Cause, PaymentStatus
-from app.payments.tables import Payment
+from app.payments.states import Cause, PaymentStatus, RefundKind
+from app.payments.tables import Payment, Refund
 
 log = structlog.get_logger("payments")
 
@@ -93,7 +93,9 @@ async def _expire(order_id: object, may_end: bool) -> None:
         waited_for_deposit = order.status == OrderStatus.AWAITING_DEPOSIT
         event = await move_order(order, OrderStatus.EXPIRED, Cause.TIMER)
         await stock.give_back(order)
-        if event and waited_for_deposit:
+        # Of money that came too late, and goes back, the shopper knows already.
+        came_late = await Refund.exists().where(Refund.payment.order == order_id, Refund.kind == RefundKind.LATE)
+        if event and waited_for_deposit and not came_late:
             await enqueue("mail", {"mail": "deposit_expired", "order": str(order.id)}, f"mail:{event}")
 
 
