@@ -5,12 +5,14 @@ import re
 
 import pytest
 
+from app.database import write_transaction
 from app.orders.tables import Order
 from app.owners.audit import Action
 from app.owners.refund_form import read_amount
 from app.owners.roles import Role
 from app.owners.tables import AuditEntry
-from app.payments.states import Cause, RefundStatus
+from app.payments.events import record
+from app.payments.states import Cause, PaymentStatus, RefundStatus
 from app.payments.tables import Payment, PaymentEvent, Refund
 from app.shops.tables import Shop
 from tests.desk import Desks, Person
@@ -78,6 +80,46 @@ async def test_money_that_differs_is_told_beside_ours(mall: Market, customer: Cu
     page = await clerk.http.get(await url_of(mall))
     assert "주문과 다른 돈이 들어옴" in page.text
     assert "(다름)" in page.text
+
+
+async def test_wrong_money_that_went_back_is_not_told_as_money_that_came(
+    mall: Market, customer: Customer, clerk: Person
+) -> None:
+    window = await customer.go(mall.mug, "stripe")
+    await customer.come_back(await window.press("approve", fault="amount_changed"))
+    await work(mall)
+    payment = await mall.only_payment()
+    taken = payment.captured_amount
+    assert (payment.status, payment.refunded_amount) == (PaymentStatus.MISMATCH, taken)
+    assert await told_sums(mall, clerk) == [("주문과 다른 돈이 들어옴", taken), ("모두 돌아감", taken)]
+
+
+async def test_sums_that_change_without_the_state_are_told_by_what_changed(
+    mall: Market, customer: Customer, clerk: Person
+) -> None:
+    await customer.pay(mall.mug, "toss")
+    order, payment = await mall.only_order(), await mall.only_payment()
+    state = PaymentStatus.MISMATCH
+    await Payment.update({Payment.status: state}).where(Payment.id == payment.id)
+    for refunded in (1_000, 5_000, 2_000, 26_000):
+        mall.time.go_on(minutes=1)
+        async with write_transaction():
+            sums = {"captured": 26_000, "refunded": refunded, "currency": "KRW"}
+            await record(Cause.RECONCILE, "payment", order, payment, state, state, sums)
+    assert (await told_sums(mall, clerk))[-4:] == [
+        ("일부가 돌아감", 1_000),
+        ("일부가 돌아감", 5_000),
+        ("돌려준 돈이 되돌아옴", 3_000),
+        ("모두 돌아감", 26_000),
+    ]
+
+
+async def told_sums(market: Market, clerk: Person) -> list[tuple[str, int]]:
+    """The titles of the payment's rows that tell of money, with their sums."""
+    page = await clerk.http.get(await url_of(market))
+    rows = re.findall(r'<li[^>]*><b>([^<]+?) <data class="money" value="(\d+)">', page.text)
+    titles = {"주문과 다른 돈이 들어옴", "결제사가 돈을 받음", "일부가 돌아감", "모두 돌아감", "돌려준 돈이 되돌아옴"}
+    return [(title, int(amount)) for title, amount in rows if title in titles]
 
 
 async def test_times_are_the_shops_own(mall: Market, customer: Customer, clerk: Person) -> None:

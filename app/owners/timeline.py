@@ -12,6 +12,7 @@ from app.orders.tables import Order
 from app.owners.timeline_words import (
     AMOUNTS,
     BAD,
+    CAME_BACK,
     DISPUTED,
     DOORS,
     FACTS,
@@ -30,7 +31,7 @@ from app.owners.timeline_words import (
 )
 from app.payments.asking import INSTEAD_OF
 from app.payments.providers import PROVIDERS
-from app.payments.states import Cause
+from app.payments.states import Cause, PaymentStatus
 from app.payments.tables import Payment, PaymentEvent, Refund
 
 
@@ -95,18 +96,29 @@ class Trail:
         evidence = json.loads(event.evidence)
         payment = next((payment for payment in self.payments if payment.id == event.payment), None)
         refund = self._refund(evidence)
-        title, states = _title(event, evidence)
+        before = self._sums_before(event)
+        title, states = _title(event, evidence, before)
         return Step(
             at=event.at,
             title=_(title),
             door=_door(event, refund, _),
             before=_(states.get(event.from_status, event.from_status)) if event.from_status else "",
             after=_(states.get(event.to_status, event.to_status)) if event.to_status and event.from_status else "",
-            money=_money(evidence, payment, event),
+            money=_money(evidence, payment, event, before),
             note=refund.reason if refund and event.from_status is None else "",
             facts=tuple(_facts(evidence, payment, _)),
             tone="bad" if event.subject in ("refused", "dispute") or event.to_status in BAD else "",
         )
+
+    def _sums_before(self, event: PaymentEvent) -> Mapping[str, object]:
+        """What the PG had said of the same payment when the event came."""
+        told: Mapping[str, object] = {}
+        for earlier in self.events:
+            if earlier.id == event.id:
+                break
+            if (earlier.subject, earlier.payment) == ("payment", event.payment):
+                told = json.loads(earlier.evidence)
+        return told
 
     def _refund(self, evidence: Mapping[str, object]) -> Refund | None:
         return next((refund for refund in self.refunds if str(refund.id) == evidence.get("refund")), None)
@@ -117,9 +129,15 @@ async def load_trail(order: Order, payments: Sequence[Payment], refunds: Sequenc
     return Trail(order, payments, refunds, events)
 
 
-def _title(event: PaymentEvent, evidence: Mapping[str, object]) -> tuple[str, Mapping[str, str]]:
+def _title(
+    event: PaymentEvent, evidence: Mapping[str, object], before: Mapping[str, object]
+) -> tuple[str, Mapping[str, str]]:
     """A sentence for the row, and the words of the states that it moved between."""
     if event.subject == "payment":
+        if change := _refunded_more(event, evidence, before):
+            is_all = _sum(evidence, "refunded") >= _sum(evidence, "captured")
+            back = PaymentStatus.REFUNDED if is_all else PaymentStatus.PARTIALLY_REFUNDED
+            return PAYMENT_MOVED[back] if change > 0 else CAME_BACK, PAYMENT_WORDS
         return PAYMENT_MOVED.get(event.to_status, ORDER_MOVED), PAYMENT_WORDS
     if event.subject == "order":
         return ORDER_MOVED, {key: words[0] for key, words in WORDS.items()}
@@ -136,13 +154,27 @@ def _door(event: PaymentEvent, refund: Refund | None, _: Translator) -> str:
     return f"{door} · {by}" if by else door
 
 
-def _money(evidence: Mapping[str, object], payment: Payment | None, event: PaymentEvent) -> Money | None:
-    """What the row is about: what the PG took, what of it has gone back by then, or a refund's sum. One in an unknown
-    currency is left to the facts.
+def _refunded_more(event: PaymentEvent, evidence: Mapping[str, object], before: Mapping[str, object]) -> int:
+    """By how much the sum that has gone back grew or fell, in a row that leaves the payment's state as it was."""
+    return _sum(evidence, "refunded") - _sum(before, "refunded") if event.from_status == event.to_status else 0
+
+
+def _sum(evidence: Mapping[str, object], name: str) -> int:
+    amount = evidence.get(name)
+    return amount if type(amount) is int else 0
+
+
+def _money(
+    evidence: Mapping[str, object], payment: Payment | None, event: PaymentEvent, before: Mapping[str, object]
+) -> Money | None:
+    """What the row is about: what the PG took, what of it has gone back by then, what of that came back again, or a
+    refund's sum. One in an unknown currency is left to the facts.
     """
     amount = evidence.get("amount")
     if event.subject == "payment":
-        amount = evidence.get("refunded" if event.to_status in GONE_BACK else "captured")
+        change = _refunded_more(event, evidence, before)
+        has_gone = change > 0 or event.to_status in GONE_BACK
+        amount = -change if change < 0 else evidence.get("refunded" if has_gone else "captured")
     currency = evidence.get("currency") or (payment.currency if payment else None)
     if type(amount) is not int or not amount or event.subject == "refused":
         return None

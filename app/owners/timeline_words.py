@@ -43,6 +43,8 @@ PAYMENT_MOVED = {
     P.EXPIRED: N_("결제할 시간이 지남"),
     P.MISMATCH: N_("주문과 다른 돈이 들어옴"),
 }
+# What had gone back, and did not arrive.
+CAME_BACK = N_("돌려준 돈이 되돌아옴")
 REFUND_WORDS = {
     R.REQUESTED: N_("요청함"),
     R.NEEDS_ACCOUNT: N_("돌려줄 계좌를 기다림"),
