@@ -1,9 +1,11 @@
 """The "needs you" list: every kind of matter has its sentence and the button that settles it."""
 
 import re
+from datetime import UTC, datetime
 
 import pytest
 
+from app.checkout.alert_mails import DISPUTE_REASONS
 from app.clock import new_id
 from app.database import write_transaction
 from app.jobs.queue import MOST_TRIES, enqueue
@@ -88,6 +90,41 @@ async def test_every_kind_stands_first_with_its_sentence_and_its_button(
         if REMEDIES[kind] is Remedy.NAME_ACCOUNT:
             assert f'href="{LIST}/{order.number}#refunds"' in needs
         assert (lang == "ko") or not re.search("[가-힣]", needs)
+
+
+@pytest.mark.parametrize(
+    ("lang", "said"),
+    [
+        ("ko", ("기한: 2026년 11월 27일 18:39", "까닭: 본인이 결제하지 않았다고 함")),
+        ("en", ("Due: November 27, 2026 18:39", "Reason: the cardholder says that they did not pay")),
+    ],
+)
+async def test_a_dispute_says_until_when_and_why_in_words(
+    mall: Market, clerk: Person, lang: str, said: tuple[str, ...]
+) -> None:
+    zone = {Shop.time_zone: "America/New_York", Shop.locale: lang, Shop.alert_email: "owner@haru.example"}
+    await Shop.update(zone).where(Shop.id == mall.haru.id)
+    due = datetime(2026, 11, 27, 23, 39, 5, tzinfo=UTC)
+    await tell(mall, AlertKind.DISPUTE, reason="fraudulent", due_at=due)
+    await tell(mall, AlertKind.DISPUTE, reason="a_reason_of_tomorrow")
+    await mall.work()
+    page = await clerk.http.get(LIST)
+    for text in (*said, "a_reason_of_tomorrow"):
+        assert text in page.text, text
+    mail = "".join(message.body for message in await Message.objects().where(Message.dedupe_key.like("alert:%")))
+    assert said[1] in mail
+    assert "18:39" in mail
+    for told in (page.text, mail):
+        assert "+00:00" not in told
+        assert "fraudulent" not in told
+
+
+def test_every_reason_of_a_dispute_has_words_in_both_languages() -> None:
+    assert set(DISPUTE_REASONS) == set(
+        "fraudulent duplicate product_not_received product_unacceptable subscription_canceled unrecognized "
+        "credit_not_processed general".split()
+    )
+    assert all(translator("en")(words) != words for words in DISPUTE_REASONS.values())
 
 
 async def test_a_matter_without_an_order_is_told_as_well(mall: Market, clerk: Person) -> None:

@@ -3,10 +3,12 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 import structlog
 
+from app.checkout.mails import moment_text
 from app.database import write_transaction
 from app.language import LANGUAGES, N_, translator
 from app.messages.delivering import Courier
@@ -112,6 +114,18 @@ TOLD = {
     "error": N_("오류: %(value)s"),
 }
 
+# Why a shopper disputes a payment, by the PG's code. One that is not here is told as it is.
+DISPUTE_REASONS = {
+    "fraudulent": N_("본인이 결제하지 않았다고 함"),
+    "duplicate": N_("두 번 결제되었다고 함"),
+    "product_not_received": N_("물건을 받지 못했다고 함"),
+    "product_unacceptable": N_("물건에 문제가 있거나 설명과 다르다고 함"),
+    "subscription_canceled": N_("구독을 끊은 뒤에 결제되었다고 함"),
+    "unrecognized": N_("모르는 결제라고 함"),
+    "credit_not_processed": N_("환불받기로 한 돈을 받지 못했다고 함"),
+    "general": N_("까닭을 따로 밝히지 않음"),
+}
+
 
 def words_of(alert: Alert) -> tuple[str, str, str]:
     """Title, what happened and what to do, to be translated."""
@@ -125,6 +139,18 @@ def money_of(alert: Alert) -> Money | None:
     amount = evidence.get("captured") or evidence.get("amount")
     currency = evidence.get("currency")
     return Money(amount, currency) if isinstance(amount, int) and currency in CURRENCIES else None
+
+
+def facts_of(alert: Alert) -> list[tuple[str, str | datetime]]:
+    """Sentences to be translated, each with its value: a moment, or a text to be translated where ours."""
+    evidence = json.loads(alert.evidence)
+    return [(text, _value(name, str(evidence[name]))) for name, text in TOLD.items() if evidence.get(name)]
+
+
+def _value(name: str, said: str) -> str | datetime:
+    if name == "due_at":
+        return datetime.fromisoformat(said)
+    return DISPUTE_REASONS.get(said, said) if name == "reason" else said
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,11 +194,15 @@ class AlertMail:
             facts.append(_("주문 금액: %(total)s", total=self.order.total.text(self.lang)))
         if money := money_of(self.alert):
             facts.append(_("걸린 금액: %(amount)s", amount=money.text(self.lang)))
-        evidence = json.loads(self.alert.evidence)
-        facts += [_(text, value=evidence[name]) for name, text in TOLD.items() if evidence.get(name)]
+        facts += [_(text, value=self._said(value)) for text, value in facts_of(self.alert)]
         link = [_("관리 화면: %(link)s", link=self.link)] if self.link else []
         parts = [[title], [happened], [next_step], facts, link]
         return "\n\n".join("\n".join(lines) for lines in parts if lines) + "\n"
+
+    def _said(self, value: str | datetime) -> str:
+        if isinstance(value, str):
+            return translator(self.lang)(value)
+        return moment_text(value, self.shop, self.lang) if self.shop else str(value)
 
 
 async def write(settings: Settings, payload: Mapping[str, str]) -> None:

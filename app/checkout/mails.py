@@ -217,9 +217,13 @@ class Mail:
         return _("주문 금액: %(total)s", total=self.order.total.text(self.lang))
 
     def _moment(self, at: datetime) -> str:
-        """`2026년 11월 25일 (수) 23:59` in the shop's zone; in English the zone is named."""
-        pattern = "yyyy년 M월 d일 (E) HH:mm" if self.lang == "ko" else "EEE d MMM yyyy, HH:mm (zzzz)"
-        return format_datetime(at, pattern, tzinfo=ZoneInfo(self.shop.time_zone), locale=self.lang)
+        return moment_text(at, self.shop, self.lang)
+
+
+def moment_text(at: datetime, shop: Shop, lang: str) -> str:
+    """`2026년 11월 25일 (수) 23:59` in the shop's zone; in English the zone is named."""
+    pattern = "yyyy년 M월 d일 (E) HH:mm" if lang == "ko" else "EEE d MMM yyyy, HH:mm (zzzz)"
+    return format_datetime(at, pattern, tzinfo=ZoneInfo(shop.time_zone), locale=lang)
 
 
 async def write(settings: Settings, payload: Mapping[str, str]) -> None:

@@ -3,12 +3,13 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
 from piccolo.columns.combination import And
 
-from app.checkout.alert_mails import TOLD, money_of, words_of
+from app.checkout.alert_mails import facts_of, money_of, words_of
 from app.database import write_transaction
 from app.jobs.queue import hasten
 from app.jobs.tables import Job
@@ -87,8 +88,8 @@ class Need:
     advice: str
     money: Money | None
     remedy: Remedy
-    # What the PG or the worker said: sentences to be translated, each with its value.
-    facts: Sequence[tuple[str, str]]
+    # What the PG or the worker said: sentences to be translated, each with its value, as `facts_of` gives them.
+    facts: Sequence[tuple[str, str | datetime]]
 
     @property
     def button(self) -> str:
@@ -194,5 +195,5 @@ def _need(alert: Alert, order: Order | None) -> Need:
         advice=advice if has_reason else ADVICE.get(kind, advice),
         money=money_of(alert),
         remedy=remedy_of(alert),
-        facts=[(text, str(evidence[name])) for name, text in TOLD.items() if evidence.get(name)],
+        facts=facts_of(alert),
     )
