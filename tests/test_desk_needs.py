@@ -14,7 +14,7 @@ from app.language import translator
 from app.messages.tables import Message
 from app.orders.tables import Order
 from app.owners.audit import Action
-from app.owners.needs_you import BUTTONS, MOST, REMEDIES, Remedy
+from app.owners.needs_you import ADVICE, BUTTONS, MOST, REMEDIES, Remedy
 from app.owners.roles import Role
 from app.owners.tables import AuditEntry
 from app.payments.alerts import raise_alert
@@ -165,6 +165,32 @@ async def test_a_failed_refund_is_asked_for_again(mall: Market, customer: Custom
     assert await actions() == [Action.REFUND_RETRIED]
     answer = await clerk.post(f"/haru/owner/needs/{alert.id}")
     assert answer.headers["location"] == f"{LIST}?said=over"
+
+
+async def test_a_refund_of_what_is_disputed_says_that_the_bank_decides(
+    mall: Market, customer: Customer, clerk: Person
+) -> None:
+    await customer.pay(mall.mug, "stripe")
+    order = await mall.only_order()
+    await move(mall, f"disputes/{(await mall.only_payment()).reference}")
+    await ask_refund(order.id, 26_000, "고객 변심", seen_balance=26_000, requested_by="a@b.example")
+    mall.time.go_on(minutes=2)
+    await hear_all(mall)
+    [refund] = await Refund.objects()
+    assert (refund.status, refund.failure_code) == (RefundStatus.FAILED, "charge_disputed")
+    for lang, title, advice in (
+        ("ko", "이의가 제기된 결제라 환불하지 못했어요", "다른 길로 돌려드리지 말고"),
+        ("en", "A refund was refused, because the payment is disputed", "Do not pay it back in another way as well"),
+    ):
+        await clerk.http.get(f"/haru/language/{lang}")
+        page = (await clerk.http.get(f"{LIST}/{order.number}")).text
+        needs, refunds = page[: page.index('id="refunds"')], page[page.index('id="refunds"') :]
+        assert title in needs
+        assert advice in needs
+        assert title in refunds
+        assert "charge_disputed" not in refunds
+        # What is said of other failures is wrong here.
+        assert translator(lang)(ADVICE[AlertKind.REFUND_FAILED]) not in needs
 
 
 async def test_a_refund_that_is_there_no_more_to_be_made_is_told(

@@ -78,12 +78,23 @@ WORDS = {
     ),
 }
 
-# The same where the evidence says why.
+# The PG's code for a refund of what the shopper disputes.
+CHARGE_DISPUTED = "charge_disputed"
+
+# The same where the evidence says why, by our own reason or the PG's code.
 WORDS_BY_REASON = {
     (AlertKind.REFUND_FAILED, BALANCE_CHANGED): (
         N_("남은 금액이 달라져 환불하지 않았어요"),
         N_("환불을 요청한 뒤에 이 결제의 돈이 다른 데서 먼저 돌아가, 남은 금액이 요청한 금액보다 적습니다."),
         N_("이번에는 아무것도 보내지 않았습니다. 남은 금액을 확인하고, 더 돌려드릴 돈이 있으면 다시 환불해 주세요."),
+    ),
+    (AlertKind.REFUND_FAILED, CHARGE_DISPUTED): (
+        N_("이의가 제기된 결제라 환불하지 못했어요"),
+        N_("손님이 카드사나 은행에 이의를 제기해, 그 결과가 나올 때까지 결제사가 이 결제를 환불하지 않습니다."),
+        N_(
+            "돈을 돌려줄지는 은행이 정합니다. 두 번 돌려주게 되니 다른 길로 돌려드리지 말고, "
+            "결제사 화면에서 이의에 답해 주세요."
+        ),
     ),
     (AlertKind.REFUND_WAITING, RefundStatus.NEEDS_ACCOUNT): (
         N_("돌려드릴 계좌를 아직 모르고 있어요"),
@@ -129,8 +140,8 @@ DISPUTE_REASONS = {
 
 def words_of(alert: Alert) -> tuple[str, str, str]:
     """Title, what happened and what to do, to be translated."""
-    kind = AlertKind(alert.kind)
-    return WORDS_BY_REASON.get((kind, json.loads(alert.evidence).get("why")), WORDS[kind])
+    kind, evidence = AlertKind(alert.kind), json.loads(alert.evidence)
+    return WORDS_BY_REASON.get((kind, evidence.get("why") or evidence.get("code")), WORDS[kind])
 
 
 def money_of(alert: Alert) -> Money | None:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from piccolo.columns.combination import And
 
-from app.checkout.alert_mails import facts_of, money_of, words_of
+from app.checkout.alert_mails import CHARGE_DISPUTED, facts_of, money_of, words_of
 from app.database import write_transaction
 from app.jobs.queue import hasten
 from app.jobs.tables import Job
@@ -186,7 +186,8 @@ async def _needs_of(alerts: list[Alert]) -> list[Need]:
 def _need(alert: Alert, order: Order | None) -> Need:
     kind, evidence = AlertKind(alert.kind), evidence_of(alert)
     title, happened, advice = words_of(alert)
-    has_reason = evidence.get("why") in (BALANCE_CHANGED, RefundStatus.NEEDS_ACCOUNT)
+    reasons = (BALANCE_CHANGED, RefundStatus.NEEDS_ACCOUNT, CHARGE_DISPUTED)
+    has_reason = (evidence.get("why") or evidence.get("code")) in reasons
     return Need(
         alert=alert,
         order=order,

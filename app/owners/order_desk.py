@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from app.checkout.alert_mails import WORDS_BY_REASON
 from app.checkout.order_page import CONFIRMING, METHODS, WORDS, DepositView, OrderPage, OrderView
 from app.checkout.receiver import ReceiverForm
 from app.language import Translator
@@ -15,7 +16,7 @@ from app.payments.asking import WAITING, balance_of
 from app.payments.providers import PROVIDERS
 from app.payments.reasons import reason_of
 from app.payments.refunding import banks_of
-from app.payments.states import ENDED_UNPAID, RefundStatus
+from app.payments.states import ENDED_UNPAID, AlertKind, RefundStatus
 from app.payments.tables import Payment, Refund
 from app.shops.tables import Shop
 from app.shops.tenancy import NotFound, read_id
@@ -40,6 +41,8 @@ class RefundView:
     word: str
     kind: str
     money: Money
+    # Why it failed: in words where we have them, else the PG's code.
+    failure: str
     # Whether it failed and was not asked for again, or waits for a bank account.
     can_be_retried: bool
     needs_account: bool
@@ -114,6 +117,7 @@ class OrderDesk:
                 word=_(REFUND_WORDS[refund.status]),
                 kind=_(KINDS[refund.kind]),
                 money=Money(refund.amount, payments[refund.payment].currency),
+                failure=_failure(refund, _),
                 can_be_retried=refund.status == RefundStatus.FAILED and str(refund.id) not in again,
                 needs_account=refund.status == RefundStatus.NEEDS_ACCOUNT,
                 banks=banks_of(payments[refund.payment]),
@@ -139,6 +143,11 @@ class OrderDesk:
 
     async def view(self) -> OrderView:
         return await self.page.view()
+
+
+def _failure(refund: Refund, _: Translator) -> str:
+    words = WORDS_BY_REASON.get((AlertKind.REFUND_FAILED, refund.failure_code))
+    return _(words[0]) if words else refund.failure_code or ""
 
 
 def _payment_view(payment: Payment, _: Translator) -> PaymentView:
