@@ -210,6 +210,7 @@ async def test_a_refund_that_waits_for_a_bank_account_is_told_after_days(mall: M
     assert "21,000원" in message.body
     # Named now: the day begins anew, and nothing is told twice.
     await customer.name_receiver(await customer.order_page())
+    assert await alerts() == [(AlertKind.REFUND_WAITING, False), (AlertKind.SURPLUS, True)]
     await work(mall)
     await work(mall, days=2)
     assert await Alert.count().where(Alert.kind == AlertKind.REFUND_WAITING) == 1
@@ -223,6 +224,16 @@ async def test_a_refund_whose_account_was_just_named_is_not_late(mall: Market, c
     await work(mall, hours=23)
     assert await alerts() == [(AlertKind.SURPLUS, True)]
     await work(mall, hours=2)
+    assert await alerts() == [(AlertKind.REFUND_WAITING, True), (AlertKind.SURPLUS, True)]
+
+
+async def test_an_alert_that_is_not_about_the_account_stays_when_one_is_named(mall: Market, customer: Customer) -> None:
+    await late_deposit(mall, customer)
+    refund, order = (await Refund.objects())[0], await mall.only_order()
+    async with write_transaction():
+        why = {"why": RefundStatus.REQUESTED}
+        await raise_alert(AlertKind.REFUND_WAITING, str(refund.id), mall.haru.id, order, evidence=why)
+    await customer.name_receiver(await customer.order_page())
     assert await alerts() == [(AlertKind.REFUND_WAITING, True), (AlertKind.SURPLUS, True)]
 
 

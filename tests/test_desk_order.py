@@ -12,6 +12,7 @@ from app.owners.refund_form import read_amount
 from app.owners.roles import Role
 from app.owners.tables import AuditEntry
 from app.payments.events import record
+from app.payments.noticing import notice_waiting
 from app.payments.states import Cause, PaymentStatus, RefundStatus
 from app.payments.tables import Payment, PaymentEvent, Refund
 from app.shops.tables import Shop
@@ -345,9 +346,15 @@ async def test_the_shop_may_name_the_account_that_a_shopper_was_asked_for(
     page, path = await clerk.http.get(await url_of(mall)), f"{await url_of(mall)}/refunds/{refund.id}/account"
     assert f'action="{path}"' in page.text
     [bank] = re.findall(r'<option value="([^"]+)"[^>]*>우리은행<', page.text)
+    mall.time.go_on(days=3, minutes=2)
+    await notice_waiting()
+    waiting = "돌려드릴 계좌를 아직 모르고 있어요"
+    assert waiting in (await clerk.http.get(await url_of(mall))).text
     assert (await clerk.post(path, bank=bank, number="x", holder="")).status_code == 422
+    assert waiting in (await clerk.http.get(await url_of(mall))).text
     answer = await clerk.post(path, bank=bank, number="1002123456789", holder="김민지")
     assert answer.headers["location"].endswith("?said=account")
+    assert waiting not in (await clerk.http.get(await url_of(mall))).text
     assert (await clerk.post(path, bank=bank, number="1", holder="x")).headers["location"].endswith("?said=over")
     await work(mall)
     assert (await Refund.objects())[0].status == RefundStatus.PENDING

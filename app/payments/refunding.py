@@ -14,6 +14,7 @@ from app.jobs.worker import NotYet
 from app.money import Money
 from app.orders.tables import Order
 from app.payments.accounts import Gateways, attempt_of
+from app.payments.alerts import close_alert
 from app.payments.booking import BALANCE_CHANGED, GONE_ALREADY, find_seen, move_refund, want_receiver
 from app.payments.events import record_refusal
 from app.payments.following import lock_order
@@ -29,8 +30,8 @@ from app.payments.provider import (
 )
 from app.payments.providers import PROVIDERS
 from app.payments.settling import settle
-from app.payments.states import PAYS_NOTHING, Cause, RefundStatus
-from app.payments.tables import Payment, Refund
+from app.payments.states import PAYS_NOTHING, AlertKind, Cause, RefundStatus
+from app.payments.tables import Alert, Payment, Refund
 
 log = structlog.get_logger("payments")
 
@@ -90,8 +91,8 @@ async def name_receiver(
     cause: Cause = Cause.SHOPPER,
     also: Callable[[], Awaitable[None]] | None = None,
 ) -> bool:
-    """The shopper or the owner says where a deposit goes back to: the refund goes on. True when this call did it; then
-    `also` was awaited in the same transaction.
+    """The shopper or the owner says where a deposit goes back to: the refund goes on, and the alert that its account is
+    not known is closed. True when this call did it; then `also` was awaited in the same transaction.
     """
     sealed = seal_receiver(gateways, receiver)
     async with write_transaction():
@@ -100,10 +101,19 @@ async def name_receiver(
         changes = {Refund.receiver: sealed, Refund.tries: refund.tries + 1, Refund.failure_code: None}
         if not await move_refund(order, payment, refund, RefundStatus.REQUESTED, cause, changes):
             return False
+        await _close_unnamed(refund)
         await enqueue("refund", {"refund": str(refund.id)}, f"refund:{refund.id}:{refund.tries + 1}")
         if also:
             await also()
         return True
+
+
+async def _close_unnamed(refund: Refund) -> None:
+    """Nobody has to go after the bank account any more. That a refund does not go out for another reason stays told."""
+    key = str(refund.id)
+    alert = await Alert.objects().where(Alert.alert_key == f"{AlertKind.REFUND_WAITING}:{key}").first()
+    if alert and json.loads(alert.evidence).get("why") == RefundStatus.NEEDS_ACCOUNT:
+        await close_alert(AlertKind.REFUND_WAITING, key, "계좌를 적음")
 
 
 async def _ask(gateways: Gateways, provider: Provider, refund: Refund, payment: Payment, seen: Outcome) -> Outcome:
