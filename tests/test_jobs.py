@@ -15,9 +15,11 @@ from tests.shopping import Market
 
 
 async def add(*names: str, kind: str = "greet") -> None:
+    """Due now, in this order: of jobs of the same moment any may be the first."""
     async with write_transaction():
-        for name in names:
-            await enqueue(kind, {"name": name}, f"{kind}:{name}")
+        for number, name in enumerate(names):
+            before = timedelta(microseconds=number - len(names))
+            await enqueue(kind, {"name": name}, f"{kind}:{name}", before)
 
 
 class Killed(BaseException):

@@ -87,7 +87,7 @@ def test_from_the_command_line_to_the_desk(terminal: Terminal) -> None:
         desk = browser.post(link, data={**form, "password": PASSWORD, "again": PASSWORD})
         assert desk.url.path == "/slow-shelf/owner/orders"
         log = browser.get("/slow-shelf/owner/audit").text
-        for word in ("가게를 열었습니다", "owner@slow.example", "role: owner", "링크로 비밀번호를 정했습니다"):
+        for word in ("가게를 열었습니다", "owner@slow.example", "역할: owner", "링크로 비밀번호를 정했습니다"):
             assert word in log
         assert terminal.run("owner", "add", "second@slow.example", "--shop", "slow-shelf").code == 0
         again = terminal.run("owner", "add", "owner@slow.example", "--shop", "slow-shelf", "--role", "viewer")
