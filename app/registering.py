@@ -52,7 +52,9 @@ async def add_member(settings: Settings, email: str, domain: str, role: Role) ->
         try:
             await give_role(owner, shop, role)
         except LastOwner:
-            raise Refused(f"{owner.email} is the only owner of {domain!r}: add another owner first.") from None
+            raise Refused(
+                f"{owner.email} is the only owner of {domain!r} who can sign in: let another one set a password first."
+            ) from None
         await audit.record(shop, COMMAND, Action.MEMBER_ADDED, owner.email, {"role": role})
         if role is Role.OWNER and await name_for_alerts(shop, owner.email):
             said = from_to({"alert_email": (None, owner.email)})

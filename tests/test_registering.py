@@ -89,7 +89,12 @@ def test_from_the_command_line_to_the_desk(terminal: Terminal) -> None:
         log = browser.get("/slow-shelf/owner/audit").text
         for word in ("가게를 열었습니다", "owner@slow.example", "역할: owner", "링크로 비밀번호를 정했습니다"):
             assert word in log
-        assert terminal.run("owner", "add", "second@slow.example", "--shop", "slow-shelf").code == 0
+        second = terminal.run("owner", "add", "second@slow.example", "--shop", "slow-shelf")
+        refused = terminal.run("owner", "add", "owner@slow.example", "--shop", "slow-shelf", "--role", "viewer")
+        assert (refused.code, "who can sign in" in refused.err) == (2, True)
+        with httpx.Client(base_url=browser.base_url) as another:
+            form = fields_of(another.get(link_of(second.out)).text)
+            another.post(link_of(second.out), data={**form, "password": PASSWORD, "again": PASSWORD})
         again = terminal.run("owner", "add", "owner@slow.example", "--shop", "slow-shelf", "--role", "viewer")
         assert again.code == 0
         assert "/login/reset/" not in again.out
