@@ -192,9 +192,10 @@ async def test_a_refusal_for_now_is_tried_again_later(office: PostOffice, time: 
     assert (await only_message()).status == "sent"
 
 
-async def test_one_refused_recipient_does_not_keep_the_others_waiting(office: PostOffice) -> None:
+async def test_one_refused_recipient_does_not_keep_the_others_waiting(office: PostOffice, time: Clock) -> None:
     office.answers_to_recipient = ["450 4.2.1 mailbox busy"]
     await add("paid:1")
+    time.go_on(seconds=1)
     await add("paid:2", "sora@example.com")
     await work(office.url)
     assert office.recipients == ["sora@example.com"]
